@@ -27,6 +27,7 @@ const esmOnly = [
 
 /** @type {import('jest').Config} */
 module.exports = {
+  globalSetup: '<rootDir>/test/support/jest-setup.js',
   testEnvironment: '<rootDir>/test/support/jest-environment.js',
   runtime: '<rootDir>/test/support/jest-runtime.js',
   // Six on the usual two cores, where Jest alone would take one: the tests wait for sockets, windows and processes half of the time.

@@ -2,8 +2,10 @@ import { ConfigurableModuleBuilder, Module, type DynamicModule } from '@nestjs/c
 import { lazy } from './common/lazy.js';
 import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.imports.js';
 import { checkObject, checkRoutePath } from './common/options.js';
-import { DASHBOARD_DESK, SPENDING_SOURCE, type DashboardOptions } from './dashboard/dashboard.options.js';
+import { StoredModels } from './configuration/stored/stored-models.js';
+import { DASHBOARD_SERVICES, SPENDING_SOURCE, type DashboardOptions } from './dashboard/dashboard.options.js';
 import type { SpendingSource } from './dashboard/spending/spending-source.js';
+import { DirectoryService } from './directory/directory.service.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import type * as MountedDashboard from './fast-litellm-dashboard.mounted.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
@@ -46,15 +48,26 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   providers: [
     needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMDashboardModule'),
     {
-      provide: DASHBOARD_DESK,
+      provide: DASHBOARD_SERVICES,
       inject: [
         { token: FastLiteLLM, optional: true },
         MODULE_OPTIONS_TOKEN,
         { token: ApiKeyService, optional: true },
         { token: SPENDING_SOURCE, optional: true },
+        { token: StoredModels, optional: true },
+        { token: DirectoryService, optional: true },
       ],
-      useFactory: (llm: FastLiteLLM | undefined, options?: DashboardOptions, keys?: ApiKeyService, spend?: SpendingSource) =>
-        mounted().openDashboard(fromMainModule(llm, 'FastLiteLLMDashboardModule'), options, { keys, spend }),
+      useFactory: (
+        llm: FastLiteLLM | undefined,
+        options?: DashboardOptions,
+        keys?: ApiKeyService,
+        spend?: SpendingSource,
+        models?: StoredModels,
+        directory?: DirectoryService | null,
+      ) => {
+        const parts = { keys, spend, models, directory: directory ?? undefined };
+        return mounted().openDashboard(fromMainModule(llm, 'FastLiteLLMDashboardModule'), options, parts);
+      },
     },
   ],
 })

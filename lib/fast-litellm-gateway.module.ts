@@ -18,6 +18,7 @@ const NO_MOUNT: GatewayMount = {
   path: undefined,
   endpoints: undefined,
   unprefixed: undefined,
+  sdkPaths: undefined,
   guards: undefined,
   imports: undefined,
   rateLimit: undefined,

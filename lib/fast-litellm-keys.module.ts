@@ -15,7 +15,7 @@ import { ApiKeyGuard } from './keys/api-key.guard.js';
 import { resolveApiKeysOptions, type ApiKeysOptions, type ResolvedApiKeysOptions } from './keys/api-keys.options.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
 import type { RateLimiterService } from './rate-limit/rate-limit.service.js';
-import { readLiteLLMProxySettings } from './router/config/proxy-settings.js';
+import { proxySettingsIn } from './router/config/proxy-settings.js';
 
 const MASTER_KEY_SETTING = 'general_settings.master_key';
 
@@ -41,13 +41,13 @@ export interface KeysMount {
   /** Path of these routes, below the app's global prefix. Default `key`. */
   readonly path?: string;
   /**
-   * Path of LiteLLM's `GET /audit`. Default: `audit` if the store passed to `forRoot` keeps an
-   * audit log, else none.
+   * Path of LiteLLM's `GET /audit`. Default: `audit` if the store passed to `forRoot` has an audit
+   * log, otherwise none.
    */
   readonly auditPath?: string;
   /**
    * Whether to mount LiteLLM's routes for teams, users, budgets, customers and organizations at the
-   * root. Default: whether the store passed to `forRoot` keeps them.
+   * root. Default: `true` if the store passed to `forRoot` stores them.
    */
   readonly directory?: boolean;
   /** Whether every module can inject `ApiKeyService` and use `ApiKeyGuard`. Default `true`. */
@@ -107,6 +107,7 @@ function controllersOf({ api, path, auditPath, directory }: Omit<KeysMount, 'isG
         const directory = directoryOf(resolved, limiter);
         const keys = new ApiKeyService(resolved, { limiter, tokenCounter, logger, directory });
         llm.addCapability(keys);
+        if (keys.auditLog !== undefined) llm.auditGuardrails(keys.auditLog);
         return keys;
       },
     },
@@ -159,9 +160,9 @@ const NO_MASTER_KEY =
 
 /** Fills in unset options from LiteLLM's configuration. */
 function withProxySettings({ liteLLMConfig, log }: FastLiteLLM, options: ResolvedApiKeysOptions): ResolvedApiKeysOptions {
-  const { path, handledSettings, env } = liteLLMConfig;
+  const { handledSettings } = liteLLMConfig;
   if (options.masterKey !== undefined || handledSettings.includes(MASTER_KEY_SETTING)) return options;
-  const { masterKey, keyHeader } = readLiteLLMProxySettings(path, env);
+  const { masterKey, keyHeader } = proxySettingsIn(liteLLMConfig);
   if (masterKey === null && options.store !== undefined) log.warn(NO_MASTER_KEY);
   return { ...options, masterKey, header: options.header ?? keyHeader ?? undefined };
 }

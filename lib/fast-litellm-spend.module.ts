@@ -14,7 +14,7 @@ import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.
 import type * as Mounted from './fast-litellm-spend.mounted.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
-import { SPEND_DESK } from './spend/spend-desk.js';
+import { SPEND_SERVICES } from './spend/spend-services.js';
 import { resolveSpendLogOptions, type SpendLogOptions } from './spend/spend-log.options.js';
 import type * as Logging from './spend/spend-log.js';
 import type { SpendLog } from './spend/spend-log.js';
@@ -61,10 +61,11 @@ interface OpenLog {
 }
 
 /**
- * Writes each call to a model to PostgreSQL: who, which model, tokens and cost by kind, durations,
- * status, attempts; and sums by day. Import it together with `FastLiteLLMModule`. Rows are written
- * in batches, off the path of requests. Every module can inject `FastLiteLLMSpendService`, which
- * answers what was spent, on what and by whom; LiteLLM's routes and the dashboard do so over HTTP.
+ * Writes each call to a model to PostgreSQL: caller, model, tokens and cost by kind, durations,
+ * status and attempts; and daily sums. Import it together with `FastLiteLLMModule`. Rows are
+ * written in batches, off the path of requests. Every module can inject `FastLiteLLMSpendService`,
+ * which reports the spend by key, team, user, model and more; LiteLLM's routes and the dashboard
+ * report it over HTTP.
  *
  * @throws InvalidConfigurationError at boot, naming the option.
  * @example
@@ -106,10 +107,10 @@ interface OpenLog {
     },
     { provide: SPENDING_SOURCE, useExisting: FastLiteLLMSpendService },
     {
-      provide: SPEND_DESK,
+      provide: SPEND_SERVICES,
       inject: [FastLiteLLMSpendService, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
       useFactory: (service: FastLiteLLMSpendService, { store }: SpendLogOptions, keys?: ApiKeyService) =>
-        mounted().openSpendDesk(service, queriesOf(store), keys),
+        mounted().openSpendServices(service, queriesOf(store), keys),
     },
   ],
   exports: [FastLiteLLMSpendService, SPENDING_SOURCE],
@@ -135,12 +136,12 @@ export class FastLiteLLMSpendModule extends ConfigurableModuleClass implements O
     return super.forRootAsync(checkAsyncOptions('FastLiteLLMSpendModule', options));
   }
 
-  /** Creates partitions, and sends what former processes have left. */
+  /** Creates partitions, and writes the rows that earlier processes have left. */
   onApplicationBootstrap(): void {
     this.open.log.start();
   }
 
-  /** Writes what waits, and closes the store. */
+  /** Writes the waiting rows, and closes the store. */
   onApplicationShutdown(): Promise<void> {
     return this.open.close();
   }
@@ -148,5 +149,5 @@ export class FastLiteLLMSpendModule extends ConfigurableModuleClass implements O
 
 function queriesOf({ spendQueries }: SpendStoreSource): SpendQueries {
   if (spendQueries !== undefined) return spendQueries;
-  throw new InvalidConfigurationError('spend.store', 'must be a store that answers questions: postgresStore(…)');
+  throw new InvalidConfigurationError('spend.store', 'must be a store that supports queries, such as postgresStore(…)');
 }

@@ -2,7 +2,7 @@ import { ApiKeyError } from './common/http-errors.js';
 import { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
 import { namedKey } from './keys/api/key-fields.js';
 import type { ApiKeyService } from './keys/api-keys.service.js';
-import type { SpendDesk } from './spend/api/spend-api.js';
+import type { SpendServices } from './spend/api/spend-api.js';
 import { createSpendController } from './spend/api/spend.controller.js';
 import type { FastLiteLLMSpendService } from './spend/spend.service.js';
 import type { SpendQueries } from './spend/spend-queries.js';
@@ -11,10 +11,10 @@ import type { SpendQueries } from './spend/spend-queries.js';
 export const spendController = (): ReturnType<typeof createSpendController> => createSpendController(OpenAIErrorFilter);
 
 /**
- * What the routes answer from.
+ * Creates the services that the routes use.
  * @param keys Without keys, no request is accepted.
  */
-export function openSpendDesk(service: FastLiteLLMSpendService, queries: SpendQueries, keys: ApiKeyService | undefined): SpendDesk {
+export function openSpendServices(service: FastLiteLLMSpendService, queries: SpendQueries, keys: ApiKeyService | undefined): SpendServices {
   return {
     service,
     queries,

@@ -52,7 +52,7 @@ export class EngineComparisons {
 
   private async run(feature: string, recorder: CallRecorder): Promise<void> {
     const times = this.unmeasured.has(feature) ? await this.timesOf(feature) : [];
-    // Closed meanwhile: the recorder is, too.
+    // If it was closed in the meantime, so was the recorder.
     if (!this.unmeasured.delete(feature)) return;
     const capability = capabilityOf(feature);
     for (const { operation, nativeMs, typescriptMs } of times) {
@@ -65,7 +65,7 @@ export class EngineComparisons {
 
   private async timesOf(feature: string): Promise<readonly ComparedTimes[]> {
     if (!existsSync(this.file)) {
-      this.logger.warn(new MissingFileError(basename(this.file), 'comparing engines').message);
+      this.logger.warn(`Performance monitor: ${new MissingFileError(basename(this.file), 'comparing engines').message}`);
       return [];
     }
     return new Promise((resolve) => {

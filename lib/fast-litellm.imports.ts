@@ -3,8 +3,8 @@ import { InvalidConfigurationError } from './common/errors.js';
 import { checkObject } from './common/options.js';
 
 /**
- * A provider of a module's options that `forRoot` replaces. Without it a module that is imported as
- * a bare class ends in Nest's words about a token that no app knows.
+ * A provider of a module's options, which `forRoot` replaces. Without it, importing a module as a
+ * bare class would fail with Nest's error about a private token.
  */
 export function needsForRoot(token: InjectionToken, module: string): FactoryProvider {
   return {
@@ -38,6 +38,6 @@ export function checkAsyncOptions<O extends object>(module: string, options: O):
   if (ways.length === 1) return options;
   throw new InvalidConfigurationError(
     `${module}.forRootAsync`,
-    `needs one of ${WAYS.join(', ')}, for example useFactory: () => ({ … }); it has ${ways.join(' and ') || 'none'}`,
+    `requires exactly one of ${WAYS.join(', ')}, for example useFactory: () => ({ … }); got ${ways.join(' and ') || 'none'}`,
   );
 }

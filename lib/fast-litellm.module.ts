@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import {
   Inject,
   Module,
@@ -12,11 +11,12 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { AccelerationService } from './acceleration/acceleration.service.js';
-import { loadLateImports } from './common/late-imports.js';
+import { loadLateImports, onLateImportsDue, type HttpEvents } from './common/deferred-imports.js';
 import { logOf, type LogSink } from './common/log-sink.js';
 import { inTurns, nextTurn } from './common/next-turn.js';
 import { checkAsyncOptions, needsForRoot } from './fast-litellm.imports.js';
 import { checkObject } from './common/options.js';
+import { ConfigurationService } from './configuration/configuration.service.js';
 import { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE } from './fast-litellm.module-definition.js';
@@ -24,7 +24,7 @@ import type { FastLiteLLMOptions } from './fast-litellm.options.js';
 import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
 import type { WatchedServer } from './health/graceful-shutdown.js';
 import { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
-import { hasPromClient } from './metrics/prometheus.js';
+import { hasPromClient } from './prometheus/collector.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { discoverHooks } from './calls/hooks/hook-discovery.js';
@@ -43,6 +43,7 @@ const SERVICES = [
   AccelerationService,
   ConnectionPoolService,
   LlmClient,
+  ConfigurationService,
   FastLiteLLMHealthIndicator,
 ];
 
@@ -55,8 +56,9 @@ function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
 /**
  * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`,
  * `RateLimiterService`, `RouterService`, `PerformanceMonitorService`, `AccelerationService`,
- * `ConnectionPoolService`, `LlmClient`, `FastLiteLLMHealthIndicator`. Global, unless `isGlobal` is
- * `false`. Invalid options stop the app at boot with an error that names the option.
+ * `ConnectionPoolService`, `LlmClient`, `FastLiteLLMHealthIndicator`, and with `router.configPath`
+ * `ConfigurationService`. Global, unless `isGlobal` is `false`. Invalid options stop the app at
+ * boot with an error that names the option.
  *
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot()] })
@@ -78,6 +80,7 @@ function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
     { provide: PerformanceMonitorService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.monitor },
     { provide: AccelerationService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.acceleration },
     { provide: ConnectionPoolService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.connectionPool },
+    { provide: ConfigurationService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.configurationInUse },
     { provide: LlmClient, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.client },
     { provide: FastLiteLLMHealthIndicator, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => new FastLiteLLMHealthIndicator(llm) },
   ],
@@ -114,16 +117,22 @@ export class FastLiteLLMModule
 
   /**
    * Adds the providers with `@CallHook()`, which exist by now, and waits for the tokenizers.
-   * Registers metrics here instead of in the constructor, because an app that fails to start would
-   * not remove them.
+   * Metrics are registered here instead of in the constructor, because an app that fails to start
+   * would not remove them.
    */
   async onModuleInit(): Promise<void> {
     this.warnOfOthers();
     const found = discoverHooks(this.discovery);
     for (const { hook, options } of found) this.llm.client.addHook(hook, options);
-    if (found.length > 0) this.log.log(`Call hooks: ${found.map(({ hook }) => hook.constructor.name).join(', ')}`);
+    if (found.length > 0) this.log.log(`Call hooks: installed ${found.map(({ hook }) => hook.constructor.name).join(', ')}`);
+    this.llm.guardrails?.resolve((type) => this.providerOf(type));
     await this.llm.tokenCounter.ready();
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
+  }
+
+  /** The instance of a class in the option `guardrails`. */
+  private providerOf(type: unknown): unknown {
+    return this.discovery.getProviders().find(({ metatype, isAlias }) => metatype === type && !isAlias)?.instance as unknown;
   }
 
   private get log(): LogSink {
@@ -140,15 +149,16 @@ export class FastLiteLLMModule
 
   /**
    * Counts the requests of the HTTP server, so that the shutdown can wait for them. Once it
-   * listens, loads in turns of a millisecond what the start has not used, so that no request waits
-   * for it.
+   * listens, loads the remaining files in turns of a millisecond, so that no request waits for
+   * them.
    */
   onApplicationBootstrap(): void {
-    const server = this.host?.httpAdapter?.getHttpServer() as (WatchedServer & Partial<Pick<Server, 'once'>>) | undefined;
+    const server = this.host?.httpAdapter?.getHttpServer() as (WatchedServer & Partial<HttpEvents>) | undefined;
     if (typeof server?.prependListener !== 'function') return;
     this.llm.shutdown.watch(server);
     const isStopped = (): boolean => this.llm.shutdown.isShuttingDown;
-    server.once?.('listening', () => void nextTurn().then(() => inTurns(loadLateImports(isStopped))));
+    if (server.on === undefined) return;
+    onLateImportsDue(server as HttpEvents, () => void nextTurn().then(() => inTurns(loadLateImports(isStopped))));
   }
 
   /** The first shutdown hook: reports the app as not ready. */

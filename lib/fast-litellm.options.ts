@@ -3,12 +3,13 @@ import type { AlertingOptions } from './callbacks/alerting/alerting.options.js';
 import type { CallbackOptions } from './callbacks/callbacks.options.js';
 import type { LogSink } from './common/log-sink.js';
 import { boolean, custom, instance, list, resolveOptions, type Option, type OptionsOf, type Resolved } from './common/option.js';
-import { checkObject, refuseOption, type Refuse } from './common/options.js';
+import { checkArray, checkObject, refuseOption, type Refuse } from './common/options.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import { ENGINE } from './engine/engine-mode.js';
+import type { GuardrailEntry } from './guardrails/guardrails.options.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
 import type { ShutdownOptions } from './health/shutdown.options.js';
-import { resolveMetricsOptions, type MetricsOptions } from './metrics/metrics.options.js';
+import { resolveMetricsOptions, type MetricsOptions } from './prometheus/metrics.options.js';
 import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
 import type { ModelCallHook } from './calls/hooks/call-hook.js';
@@ -67,6 +68,15 @@ export const FAST_LITELLM = {
    * @see docs/hooks.md
    */
   hooks: list(custom<ModelCallHook>('hook', checkObject), { default: [] }),
+  /**
+   * Guardrails of calls to models, in the form of LiteLLM's section `guardrails`, in addition to
+   * those of LiteLLM's file. Default: none.
+   *
+   * @see docs/guardrails.md
+   */
+  guardrails: custom<readonly GuardrailEntry[]>('list of objects', (path, value, refuse) =>
+    checkArray(path, value, (at, entry) => checkObject(at, entry, refuse) as unknown as GuardrailEntry, refuse),
+  ),
   /**
    * Sinks of finished calls: Langfuse, OpenTelemetry, HTTP, S3. Default: those of LiteLLM's file.
    *

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { lazy } from './common/lazy.js';
 import type { CallRecorder } from './common/recorder.js';
 import { openNativeBinding } from './engine/native-binding.js';
@@ -10,11 +11,12 @@ import { ListRouters } from './router/compat/router-cache.js';
 import type { RouterEngine } from './router/engine/engine.js';
 import { ROUTER_ENGINES } from './router/engine/engine-provider.js';
 import type { CallbackConfig } from './router/config/callback-settings.js';
-import type { ClientConfig } from './router/config/config-file.js';
+import type { ClientConfig, ConfigSection } from './router/config/config-file.js';
 import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
 import type { RouterContext } from './router/router-dependencies.js';
-import { RouterService } from './router/router.service.js';
-import type { Deployment } from './router/deployments/deployment.js';
+import { RouterService, type PreparedRouting } from './router/router.service.js';
+import type { CheckDeployment } from './router/deployments/callability.js';
+import type { Deployment, ModelListEntry } from './router/deployments/deployment.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 import { resolveTokenizer, type ResolvedTokenizer } from './token-counter/tokenizers/tokenizer-sources.js';
 import { processClock } from './engine/native-memory.js';
@@ -33,6 +35,20 @@ export interface OpenedRouting {
   readonly ofClient: ClientConfig | undefined;
   /** The file's callbacks and alerts. */
   readonly ofCallbacks: CallbackConfig | undefined;
+  /**
+   * Reads and checks another content of the file, and other stored models.
+   * @throws InvalidConfigurationError naming the option, or the file and place in it.
+   */
+  prepare(document: ConfigSection | undefined, stored: readonly ModelListEntry[]): ReadRouting;
+}
+
+/** A configuration that is not in use yet. */
+export interface ReadRouting extends PreparedRouting {
+  readonly ofClient: ClientConfig | undefined;
+  /** Set if the file's variables have changed. */
+  readonly changedEnv: Environment | undefined;
+  /** Settings of the file without effect. */
+  readonly ignored: readonly string[];
 }
 
 /** @throws InvalidConfigurationError naming the option, or the file and place in it. */
@@ -40,10 +56,9 @@ export function openRouting(
   options: RouterOptions | undefined,
   engines: EngineContext,
   { env, now }: FeatureFlagsContext,
-  tokenCounter: TokenCounterService,
-  recorder: CallRecorder,
+  { tokenCounter, recorder, document }: RoutingParts,
 ): OpenedRouting {
-  const resolved = resolveRouterOptions(options, env);
+  const resolved = resolveRouterOptions(options, env, 'router', document);
   const choice = provideEngine(ROUTER_ENGINES, engines);
   const context: RouterContext = {
     now: now ?? processClock(choice.native === null ? null : openNativeBinding().binding),
@@ -60,9 +75,8 @@ export function openRouting(
       maxInputTokens: (model) => tokenCounter.limitsOf(model).contextWindow,
     },
   };
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded for the first deployment
-  const check = lazy(() => (require('./providers/endpoint/deployment-check.js') as typeof Checking).deploymentCheck(resolved.env));
-  const router = new RouterService(choice, resolved, { ...context, check: (deployment) => check()(deployment) });
+  const router = new RouterService(choice, resolved, { ...context, check: checkIn(resolved.env) });
+  let current = resolved.env;
   tokenCounter.useRoutes((name) => router.calledModels(name));
   router.whenChanged(() => tokenCounter.routesChanged());
   return {
@@ -72,7 +86,41 @@ export function openRouting(
     env: resolved.env,
     ofClient: resolved.ofClient,
     ofCallbacks: resolved.ofCallbacks,
+    prepare: (next, stored) => {
+      const read = { ...resolveRouterOptions(options, env, 'router', next), stored };
+      const changedEnv = isDeepStrictEqual(read.env, current) ? undefined : read.env;
+      // Keys of well-known providers come from the environment.
+      const prepared = router.prepare(read, checkIn(read.env), changedEnv === undefined);
+      // Values of stored models cannot refer to files.
+      const ofFile = prepared.deployments.filter(({ id }) => !prepared.stored.has(id));
+      const tokenizers = customTokenizers(ofFile, () => {});
+      return {
+        ...prepared,
+        ofClient: read.ofClient,
+        changedEnv,
+        ignored: read.ignored ?? [],
+        apply: () => {
+          current = read.env;
+          prepared.apply();
+          for (const tokenizer of tokenizers) tokenCounter.addTokenizer(tokenizer);
+        },
+      };
+    },
   };
+}
+
+/** Parts of the app that a router needs, and the content of its file if that was read already. */
+export interface RoutingParts {
+  readonly tokenCounter: TokenCounterService;
+  readonly recorder: CallRecorder;
+  readonly document: ConfigSection | undefined;
+}
+
+/** Checks deployments in an environment. The code that does is loaded for the first deployment. */
+function checkIn(env: Environment): CheckDeployment {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded for the first deployment
+  const check = lazy(() => (require('./providers/endpoint/deployment-check.js') as typeof Checking).deploymentCheck(env));
+  return (deployment) => check()(deployment);
 }
 
 /** LiteLLM's own keys of a `custom_tokenizer`: a repository of the Hugging Face Hub. */
@@ -97,7 +145,7 @@ export function customTokenizers(deployments: readonly Deployment[], warn: (mess
   return found;
 }
 
-/** The value without LiteLLM's keys; `undefined` where there are no others. */
+/** The value without LiteLLM's keys; `undefined` if it has no others. */
 function ownKeys(custom: unknown): unknown {
   if (typeof custom !== 'object' || custom === null || Array.isArray(custom)) return custom;
   const own = Object.entries(custom).filter(([key, value]) => !OF_THE_HUB.has(key) && value !== undefined && value !== null);

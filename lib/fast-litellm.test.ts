@@ -16,11 +16,11 @@ describe('FastLiteLLM', () => {
   it('says in one line per capability which engine answers, and why', () => {
     new FastLiteLLM({ logger });
     expect(lines).toEqual([
-      expect.stringMatching(/^Rate limiter: (native|TypeScript) engine \(.+\)$/),
-      expect.stringMatching(/^Connection pool: (native|TypeScript) engine \(.+\)$/),
-      expect.stringMatching(/^JSON bodies: (native|TypeScript) engine \(.+\)$/),
-      expect.stringMatching(/^Token counter: (native|TypeScript) engine \(.+\)$/),
-      expect.stringMatching(/^Router: (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^Rate limiter: uses the (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^Connection pool: uses the (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^JSON bodies: uses the (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^Token counter: uses the (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^Router: uses the (native|TypeScript) engine \(.+\)$/),
     ]);
   });
 
@@ -71,7 +71,7 @@ describe('FastLiteLLM', () => {
     expect(await llm.healthCheckAsync()).toMatchObject({
       status: 'ok',
       rustAvailable: false,
-      reason: 'addon not opened: the option engine is typescript',
+      reason: 'addon not loaded: the option engine is typescript',
       components: { token_counting: { engine: 'typescript' } },
     });
     expect(llm.tokenCounter.countTokens('hello world', 'gpt-4')).toBe(2);

@@ -5,7 +5,12 @@ import type * as OpenCallbacks from './callbacks/callbacks.js';
 import type { Callbacks, CallbacksContext } from './callbacks/callbacks.js';
 import type { CallObserver } from './common/call-observer.js';
 import type { Capability, MetricSample } from './common/capability.js';
+import type * as OpenGuardrails from './guardrails/guardrails.js';
+import type { Guardrails } from './guardrails/guardrails.js';
+import type { AuditLog } from './common/audit-log.js';
 import { logOf, type LogSink } from './common/log-sink.js';
+import { fieldsOf, listOf } from './common/objects.js';
+import { isMeant } from './router/config/protecting-keys.js';
 import { ConnectionPools } from './connection-pool/pool-registry.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
@@ -16,7 +21,10 @@ import type { Environment } from './feature-flags/feature-flags.environment.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { EngineComparisons } from './fast-litellm.comparison.js';
 import { formerOptionsOf, resolveFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm.options.js';
-import { customTokenizers, openRouting } from './fast-litellm.routing.js';
+import { customTokenizers, openRouting, type OpenedRouting } from './fast-litellm.routing.js';
+import type * as Configuring from './configuration/configuration.service.js';
+import type { ConfigurationService, ConfiguredModels } from './configuration/configuration.service.js';
+import { documentOf, type ConfigSection } from './router/config/config-file.js';
 import type * as InProcess from './gateway/in-process/gateway-fetch.js';
 import type { GatewayFetch } from './gateway/in-process/gateway-fetch.js';
 import { resolveGatewayOptions } from './gateway/gateway.options.js';
@@ -25,10 +33,11 @@ import { onAppCost } from './http/app-costs.js';
 import { JsonReader } from './http/body/json-reader.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { GracefulShutdown } from './health/graceful-shutdown.js';
+import type { GuardrailEntry } from './guardrails/guardrails.options.js';
 import { resolveShutdownOptions } from './health/shutdown.options.js';
-import { addonSamples, engineSamples, featureSamples, healthSamples } from './metrics/engine-state.js';
-import { resolveMetricsOptions, type MetricsOptions } from './metrics/metrics.options.js';
-import { registerPrometheusMetrics } from './metrics/prometheus.js';
+import { addonSamples, engineSamples, featureSamples, healthSamples } from './prometheus/engine-samples.js';
+import { resolveMetricsOptions, type MetricsOptions } from './prometheus/metrics.options.js';
+import { registerPrometheusMetrics } from './prometheus/collector.js';
 import { resolveMonitorOptions } from './monitor/performance-monitor.options.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import type { RateLimits } from './rate-limit/limits.js';
@@ -40,7 +49,7 @@ import type { RouterService } from './router/router.service.js';
 import { openTelemetryObserver } from './telemetry/opentelemetry.js';
 import type { InProcessCallSettings } from './calls/in-process-calls.js';
 import { JSON_BODY_ENGINES } from './json-body/engine/engine-provider.js';
-import { resolveLlmClientOptions } from './calls/llm-client.options.js';
+import { resolveLlmClientOptions, type LlmClientOptions } from './calls/llm-client.options.js';
 import { LlmClient } from './calls/llm-client.service.js';
 import { portionsOf, sentParts, type ProviderTransport } from './providers/provider-transport.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
@@ -48,7 +57,31 @@ import { checkedEncoding, startBuildingEncoding, tokenCounterEngines } from './t
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 import { processClock } from './engine/native-memory.js';
 
+/** After the app's hooks, which may add to the prompt, and before those that keep or log it. */
+const GUARDRAIL_ORDER = 500;
+
+/** Dependencies of guardrails. */
+interface Guarding {
+  readonly client: LlmClient;
+  readonly router: RouterService;
+  readonly entries: readonly GuardrailEntry[];
+  readonly log: LogSink;
+}
+
+function namesGuardrails(entry: unknown): boolean {
+  return isMeant(fieldsOf(fieldsOf(entry).litellm_params).guardrails);
+}
+
 type DispatchedRequest = Parameters<ConnectionPoolService['dispatcher']['dispatch']>[0];
+
+/** LiteLLM's configuration file, and which of its settings the app enforces itself. */
+interface LiteLLMConfig {
+  readonly path?: string;
+  /** Its content at the start. */
+  readonly document?: ConfigSection;
+  readonly handledSettings: readonly string[];
+  readonly env?: Environment;
+}
 
 /** The result of `healthCheck`. */
 export interface FastLiteLLMHealth extends HealthReport {
@@ -75,7 +108,7 @@ export class FastLiteLLM {
   readonly monitor: PerformanceMonitorService;
   readonly router: RouterService;
   /**
-   * Routers for model lists that come with the call: those of `getAvailableDeployment` and
+   * Routers for model lists that are passed with each call, by `getAvailableDeployment` and
    * `AdvancedRouter`.
    * @internal
    */
@@ -91,13 +124,23 @@ export class FastLiteLLM {
    * LiteLLM's configuration file, and which of its settings the app enforces itself.
    * @internal
    */
-  readonly liteLLMConfig: { readonly path?: string; readonly handledSettings: readonly string[]; readonly env?: Environment };
+  readonly liteLLMConfig: LiteLLMConfig;
   /** `undefined`: neither the options nor LiteLLM's file have any. @internal */
   readonly callbacks?: Callbacks;
   /** The same. @internal */
   readonly alerting?: Alerting;
+  /** `undefined`: neither the options nor LiteLLM's file have any. @internal */
+  guardrails?: Guardrails;
   /** Graceful shutdown; the Nest module uses it. */
   readonly shutdown: GracefulShutdown;
+
+  private configurationMade: ConfigurationService | undefined = undefined;
+  private auditLog: AuditLog | undefined = undefined;
+  private readonly openConfiguration: () => ConfigurationService;
+  /**
+   * Ids of deployments added by the admin API, which only connect to allowed addresses. @internal
+   */
+  readonly guardedDeployments = new Set<string>();
 
   private readonly openRateLimiter: (options: ResolvedRateLimitOptions) => RateLimiterService;
   private readonly connectionPools: ConnectionPools;
@@ -117,7 +160,6 @@ export class FastLiteLLM {
     for (const key of formerOptionsOf(options)) logger.warn(`Options: ${key} no longer has an effect; remove it`);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
     const { configPath: path, handledSettings = [] } = options.router ?? {};
-    this.liteLLMConfig = { path, handledSettings, env: context.env };
     this.setting = readEngineMode(options.engine, context.env);
     if (telemetry) this.observer = openTelemetryObserver();
     try {
@@ -158,7 +200,10 @@ export class FastLiteLLM {
       const { redis } = rateLimiter.store;
       if (redis !== undefined) tokenCounter.shareEstimates(redis);
 
-      const routing = openRouting(options.router, engines, context, tokenCounter, monitor);
+      // Read once: every part of the app starts with the same content.
+      const document = typeof path === 'string' && path !== '' ? documentOf(path) : undefined;
+      this.liteLLMConfig = { path, document, handledSettings, env: context.env };
+      const routing = openRouting(options.router, engines, context, { tokenCounter, recorder: monitor, document });
       const router = this.opened(routing.router);
       const tokenizers = customTokenizers(router.deployments(), (message) => logger.warn(message));
       for (const tokenizer of tokenizers) tokenCounter.addTokenizer(tokenizer);
@@ -169,7 +214,7 @@ export class FastLiteLLM {
         dispatch: (request, handler) => {
           const parts = typeof request.body === 'string' ? undefined : sentParts(request.body);
           const sent = parts === undefined ? request : { ...request, body: portionsOf(parts) };
-          // Its types do not know bodies in parts.
+          // Its types do not allow bodies in parts.
           return (dispatcher ??= connectionPool.dispatcher).dispatch(sent as DispatchedRequest, handler);
         },
       };
@@ -179,11 +224,14 @@ export class FastLiteLLM {
         log: logger,
         now: context.now,
         env: routing.env,
+        guarded: this.guardedDeployments,
         json,
         onAppCost: (listener) => onAppCost(rateLimiter, listener),
       });
 
       for (const hook of options.hooks ?? []) client.addHook(hook);
+      const guarding = { client, router, entries: options.guardrails ?? [], log: logger };
+      if (guarding.entries.length > 0 || this.hasGuardrails(document)) this.guardrails = this.openGuardrails(guarding, document);
 
       const { ofCallbacks: file, env } = routing;
       const { callbacks, alerting } = options;
@@ -218,6 +266,10 @@ export class FastLiteLLM {
       this.rateLimiter = rateLimiter;
       this.router = router;
       this.listRouters = routing.lists;
+      this.openConfiguration = () => {
+        const settings = { options: options.llmClient, watch: options.router?.watch === true };
+        return this.configurationOf(routing, settings);
+      };
       this.connectionPool = connectionPool;
       this.client = client;
       this.json = json;
@@ -225,6 +277,16 @@ export class FastLiteLLM {
       const { shutdown } = options;
       const [unsettled, endDrains] = [() => client.unsettledCalls, () => client.endDrains()];
       this.shutdown = new GracefulShutdown(resolveShutdownOptions(shutdown), logger, unsettled, endDrains);
+      if (path !== undefined) {
+        this.configurationMade = this.openConfiguration();
+        // A file can begin to have guardrails.
+        this.configurationMade.follow(({ document: next }) => {
+          if (this.guardrails !== undefined) return this.guardrails.prepare(this.guardedPart(next));
+          if (!this.hasGuardrails(next)) return { apply: () => {} };
+          const opened = this.openedGuardrails(guarding, next);
+          return { apply: () => void (this.guardrails = this.withGuardrails(client, opened)) };
+        });
+      }
       if (metrics !== null) this.registerMetrics(metrics);
     } catch (error) {
       // Open parts would keep the process alive and libraries patched.
@@ -261,7 +323,7 @@ export class FastLiteLLM {
   fetch(settings: InProcessCallSettings = {}): GatewayFetch {
     const { client, router, tokenCounter, rateLimiter, json } = this;
     const rateLimits = new RateLimitGuard(rateLimiter, tokenCounter);
-    const readiness = () => ({ isShuttingDown: this.shutdown.isShuttingDown, isHealthy: true });
+    const readiness = () => ({ isShuttingDown: this.shutdown.isShuttingDown, isHealthy: true, hasDatabase: false });
     const options = resolveGatewayOptions();
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when it is first used
     const { gatewayFetch } = require('./gateway/in-process/gateway-fetch.js') as typeof InProcess;
@@ -284,14 +346,27 @@ export class FastLiteLLM {
     );
   }
 
-  /** Every capability, for health and metrics. */
+  /**
+   * Changes the configuration while the app runs. Without `router.configPath`, only models of the
+   * admin API can be changed.
+   */
+  get configuration(): ConfigurationService {
+    return (this.configurationMade ??= this.openConfiguration());
+  }
+
+  /** The same, if the app has a file or has changed its models. @internal */
+  get configurationInUse(): ConfigurationService | undefined {
+    return this.configurationMade;
+  }
+
+  /** Returns all capabilities, for health and metrics. */
   capabilities(): readonly Capability[] {
     const own = [this.tokenCounter, this.rateLimiter, this.router, this.connectionPool, this.client, this.monitor, this.acceleration];
     return [...own, ...this.added];
   }
 
   /**
-   * Has health and metrics show a capability of another module.
+   * Adds a capability of another module to health and metrics.
    * @internal
    */
   addCapability(capability: Capability): void {
@@ -299,7 +374,8 @@ export class FastLiteLLM {
   }
 
   /**
-   * Which engine answers for each capability, why, and what it has been seen to do.
+   * Returns the engine of each capability, the reason for it, and its recorded errors and shadow
+   * runs.
    * @internal
    */
   engineStates(): EngineState[] {
@@ -312,7 +388,7 @@ export class FastLiteLLM {
     }));
   }
 
-  /** All metrics of this instance, as data. */
+  /** Returns all metrics of this instance, as data. */
   metrics(): readonly MetricSample[] {
     const { components } = checkHealth(this.capabilities());
     return [
@@ -352,6 +428,75 @@ export class FastLiteLLM {
     await Promise.all(this.parts.map(async (part) => part.close()));
   }
 
+  private configurationOf(
+    routing: OpenedRouting,
+    { options, watch }: { readonly options: LlmClientOptions | undefined; readonly watch: boolean },
+  ): ConfigurationService {
+    const { path, document, env } = this.liteLLMConfig;
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with a file, or with the admin API, load it
+    const { ConfigurationService } = require('./configuration/configuration.service.js') as typeof Configuring;
+    const models: ConfiguredModels = {
+      deployments: () => routing.router.deployments(),
+      prepare: (next, stored) => {
+        const prepared = routing.prepare(next, stored);
+        const settings = resolveLlmClientOptions(options, prepared.ofClient);
+        return {
+          ...prepared,
+          apply: () => {
+            // Both change within one turn of the event loop, so no call sees only one of them.
+            this.client.useSettings(settings, prepared.changedEnv);
+            prepared.apply();
+          },
+        };
+      },
+    };
+    const configuration = this.opened(new ConfigurationService({ path, document, env, models, log: this.log, watch }));
+    this.addCapability(configuration);
+    return configuration;
+  }
+
+  /** Whether a file has guardrails that the app does not enforce itself. */
+  private hasGuardrails(document: ConfigSection | undefined): boolean {
+    if (document === undefined || this.liteLLMConfig.handledSettings.includes('guardrails')) return false;
+    return listOf(document.guardrails).length > 0 || isMeant(document.guardrails) || listOf(document.model_list).some(namesGuardrails);
+  }
+
+  /** The file, without guardrails if the app enforces them itself. */
+  private guardedPart(document: ConfigSection): ConfigSection {
+    return this.liteLLMConfig.handledSettings.includes('guardrails') ? {} : document;
+  }
+
+  private openGuardrails(guarding: Guarding, document: ConfigSection | undefined): Guardrails {
+    return this.withGuardrails(guarding.client, this.openedGuardrails(guarding, document));
+  }
+
+  private openedGuardrails({ router, entries, log }: Guarding, document: ConfigSection | undefined): Guardrails {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with guardrails load it
+    const { Guardrails } = require('./guardrails/guardrails.js') as typeof OpenGuardrails;
+    const { path, env = process.env } = this.liteLLMConfig;
+    const file = path === undefined || document === undefined ? undefined : { path, document: this.guardedPart(document) };
+    const routing = {
+      deployments: () => router.deployments(),
+      groupOf: (model: string) => router.knownName(model),
+      hasFallbacks: () => Object.values(router.settings.fallbacks).some(({ size }) => size > 0),
+    };
+    return new Guardrails({ entries, file, env, routing, log });
+  }
+
+  /** Records denials of guardrails, also of those that a later file has. @internal */
+  auditGuardrails(log: AuditLog): void {
+    this.auditLog = log;
+    this.guardrails?.auditTo(log);
+  }
+
+  private withGuardrails(client: LlmClient, guardrails: Guardrails): Guardrails {
+    this.opened(guardrails);
+    if (this.auditLog !== undefined) guardrails.auditTo(this.auditLog);
+    client.addHook(guardrails.hook, { order: GUARDRAIL_ORDER, timeoutMs: 600_000 });
+    this.addCapability(guardrails);
+    return guardrails;
+  }
+
   private openCallbacks(client: LlmClient, context: CallbacksContext): Callbacks {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with callbacks load it
     const { Callbacks } = require('./callbacks/callbacks.js') as typeof OpenCallbacks;
@@ -374,7 +519,7 @@ export class FastLiteLLM {
     return alerting;
   }
 
-  /** What other modules of the app, such as those with databases, report as not in order. */
+  /** Faults that other modules of the app report, such as those with databases. */
   private async storeProblems(): Promise<Record<string, string>> {
     const modules = this.added.filter((each) => each !== this.callbacks && each !== this.alerting);
     const { components } = await checkHealthAsync(modules);

@@ -50,14 +50,45 @@ export { FastLiteLLMKeysModule, type KeysMount } from './fast-litellm-keys.modul
 export { ApiKey } from './keys/api-key.decorator.js';
 export { publicIdOf as publicIdOfApiKey } from './keys/api-key.js';
 export { ApiKeyGuard } from './keys/api-key.guard.js';
-export type { ApiKeyHash, ApiKeyRecord, ApiKeySettings } from './keys/api-key-record.js';
+export type { ApiKeyRecord, ApiKeySettings } from './keys/api-key-record.js';
+export type { ApiKeyHash } from './keys/api-key.js';
 export type { ApiKeyPage, ApiKeyQuery, ApiKeyStatus, ApiKeyStore } from './keys/api-key-store.js';
 export type { ApiKeysOptions, ConfiguredApiKey } from './keys/api-keys.options.js';
-export { ApiKeyService, type ApiKeyChanges, type NewApiKey, type UsedApiKey } from './keys/api-keys.service.js';
+export { ApiKeyService, type ApiKeyChange, type ApiKeyChanges, type NewApiKey, type UsedApiKey } from './keys/api-keys.service.js';
 export { fileApiKeyStore } from './keys/file-store.js';
 export { redisApiKeyStore, type RedisApiKeyStoreOptions } from './keys/redis/redis-store.js';
 export { keyIn } from './keys/api-key.js';
+export { GuardrailUnreachableError } from './common/errors.js';
+export type {
+  Finding,
+  GuardedText,
+  Guardrail,
+  GuardrailAbilities,
+  GuardrailInput,
+  GuardrailMode,
+  GuardrailVerdict,
+  TextEdit,
+  TextRole,
+} from './guardrails/guardrail.js';
+export type { GuardrailClass, GuardrailEntry, GuardrailParams, TaggedModes } from './guardrails/guardrails.options.js';
+export type { GuardrailFinding, GuardrailRecord } from './common/call-record.js';
 export type { AuditActor, AuditEntry, AuditLog, AuditPage, AuditQuery, RecordedAuditEntry } from './common/audit-log.js';
+export type { AdminOptions } from './admin/admin.options.js';
+export { FastLiteLLMAdminModule, type AdminMount } from './fast-litellm-admin.module.js';
+export type { ConfigurationStore, ConfigurationStoreSource, StoredEntity, StoredRow } from './configuration/stored/configuration-store.js';
+export { fileConfigurationStore } from './configuration/stored/file-store.js';
+export { StoredConfigurationError, type StoredConfigurationFault } from './configuration/stored/stored-errors.js';
+export type { StoredBy, StoredCredential, StoredModel } from './configuration/stored/stored-records.js';
+export {
+  StoredModels,
+  type ModelTest,
+  type NewStoredCredential,
+  type NewStoredModel,
+  type StoredCredentialChanges,
+  type StoredModelChanges,
+  type WrittenCredential,
+  type WrittenModel,
+} from './configuration/stored/stored-models.js';
 export { FastLiteLLMSpendModule, type SpendMount } from './fast-litellm-spend.module.js';
 export {
   FastLiteLLMSpendService,
@@ -120,6 +151,14 @@ export {
 export type { GatewayFetch } from './gateway/in-process/gateway-fetch.js';
 export { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
 export { isCrossSite, isForeignHost } from './gateway/access/checks.js';
+export {
+  addFastifyHooks,
+  corsSettingsOf,
+  fastifyServerOptions,
+  type CorsSettings,
+  type FastifyServerSettings,
+} from './gateway/server/fastify-server.js';
+export { checkListenHost, listenFailure, type ListenAddress, type ListenHostContext } from './gateway/server/listen-address.js';
 export type { EndpointStats, ConnectionPoolStats } from './connection-pool/stats.js';
 export type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 export { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
@@ -156,8 +195,8 @@ export type { CallbackOptions } from './callbacks/callbacks.options.js';
 export type { CostBreakdown, ErrorInformation, LoggingPayload } from './callbacks/logging-payload.js';
 export { openTelemetryObserver } from './telemetry/opentelemetry.js';
 export type { HealthReport } from './health/health-report.js';
-export type { MetricRegistry, MetricsOptions } from './metrics/metrics.options.js';
-export { registerPrometheusMetrics, type MetricSource } from './metrics/prometheus.js';
+export type { MetricRegistry, MetricsOptions } from './prometheus/metrics.options.js';
+export { registerPrometheusMetrics, type MetricSource } from './prometheus/collector.js';
 export type { ActualUsage, CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/arguments.js';
 export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/limits.js';
 export type { BudgetDenialReason, BudgetSpending, BudgetStanding } from './rate-limit/budget/account.js';
@@ -217,8 +256,7 @@ export type { AnswerCost } from './calls/answer/answer-cost.js';
 export type { CallFacts } from './calls/answer/call-facts.js';
 export { LlmAnswer, type AnswerTarget, type SendOptions } from './calls/answer/llm-answer.js';
 export type { CostLabels, SpendingHistory } from './calls/client-spend.js';
-export type { MessageTokens } from './apis/messages/count-tokens.js';
-export type { ResponseTokens } from './apis/responses/count-tokens.js';
+export type { MessageTokens, ResponseTokens } from './apis/counted-request.js';
 export type { AttemptFailure } from './calls/call.js';
 export {
   BodyBoundsError,
@@ -313,16 +351,29 @@ export { addressKey } from './http/guard/client-key.js';
 export { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 export { rateLimitPrecheck, type RateLimitPrecheck } from './http/guard/precheck.js';
 export { principalOf, reportUsage, setPrincipal } from './http/request-context.js';
-export { SkipPerformance } from './common/skips.js';
+export { SkipPerformance } from './common/skip-decorators.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './http/decorators.js';
 export { RetryAfterFilter } from './http/retry-after.filter.js';
+export {
+  ConfigurationService,
+  type ConfigurationSetting,
+  type LeftOutModel,
+  type StoredSettings,
+} from './configuration/configuration.service.js';
+export type {
+  ChangeEffect,
+  ConfigurationCause,
+  ConfigurationChange,
+  ConfigurationVersion,
+  RejectedConfiguration,
+} from './configuration/configuration-version.js';
 export type { CalledByApp, Uncallable } from './router/deployments/callability.js';
 export type { CustomRoutingStrategy, RoutingCandidate } from './router/selection/strategies/custom.js';
 export type { Deployment, ModelListEntry } from './router/deployments/deployment.js';
 export type { LearnedLimit, QuotaState } from './router/quota/quota-domain.js';
 export type { AnswerHeaders, Counted } from './router/quota/reported-limits.js';
 export type { DeploymentState, ExclusionReason, Route, RoutingExplanation } from './router/selection/explanation.js';
-export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './router/fallback-table.js';
+export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './router/fallback-order.js';
 export type { CallFailure } from './router/health/failures.js';
 export type { HealthCheckOptions, HealthProbe } from './router/config/health-check-options.js';
 export type { LiteLLMRouterSettings } from './router/config/litellm-router-settings.js';
@@ -335,7 +386,7 @@ export type { ResolvedRouterSettings, RouterSettings, RoutingGroup } from './rou
 export { ROUTING_STRATEGIES } from './router/selection/strategies/registry.js';
 export type { RoutingStrategy } from './router/selection/strategies/strategy.js';
 export type { CallSuccess, CallUsage } from './router/state/call-success.js';
-export type { Pick as RoutedPick, RoutingContext } from './router/routing-context.js';
+export type { RoutedSelection, RoutingContext } from './router/routing-context.js';
 export type { RouterSharedState, StateOfRouter, UnreportedSpending } from './router/redis/shared-state.js';
 export {
   isEnabled,
@@ -397,7 +448,7 @@ export type { Tool, ToolChoice } from './token-counter/prompt/tools.js';
 
 /**
  * Whether the native addon can be opened. `false` with `FAST_LITELLM_ENGINE=typescript`, which
- * never opens it.
+ * never loads it.
  */
 export declare const RUST_ACCELERATION_AVAILABLE: boolean;
 // A getter, so that requiring this package does not open the addon for those who set `engine:

@@ -6,8 +6,8 @@ import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 import { provideEngine } from './engine/engine-choice.js';
 
-// `import 'nestjs-fast-litellm/register'`: accelerates the libraries that the app uses, and loads
-// no Nest for it.
+// `import 'nestjs-fast-litellm/register'`: accelerates the libraries that the app uses, without
+// loading Nest.
 
 const warn = (message: string): void => process.emitWarning(message, 'FastLiteLLM');
 const logger = { log: () => {}, warn, error: warn };

@@ -110,9 +110,9 @@ export const checkRateLimit: RateLimiterService['check'] = (...args) => processW
 export const getRateLimitStats: RateLimiterService['getStats'] = (...args) => processWide().rateLimiter.getStats(...args);
 
 /**
- * Selects an entry of a model list in LiteLLM's shape: the caller's own object, or `null` if no
- * entry is eligible. A list is read when it is first seen and when its length changes; after other
- * changes in place call `refreshModelList`.
+ * Selects an entry of a model list in LiteLLM's format: the caller's own object, or `null` if no
+ * entry is eligible. A list is read on first use and when its length changes; after other changes
+ * in place, call `refreshModelList`.
  *
  * @param blockedModels Excluded ids, models of deployments (`azure/gpt-4`) or names of groups.
  * @param settings Router settings, by their names here or LiteLLM's. Reuse the object: a list is
@@ -157,8 +157,8 @@ export const getRecommendations: PerformanceMonitorService['getRecommendations']
 export const exportPerformanceData: PerformanceMonitorService['exportPerformanceData'] = (...args) =>
   processWide().monitor.exportPerformanceData(...args);
 /**
- * `ConnectionPoolService.getConnection` of the process-wide instance: 10 connections to an
- * endpoint, 100 in all.
+ * `ConnectionPoolService.getConnection` of the process-wide instance, with at most 10 connections
+ * to an endpoint and 100 in total.
  */
 export const getConnection: ConnectionPoolService['getConnection'] = (...args) => processWide().connectionPool.getConnection(...args);
 
@@ -197,7 +197,7 @@ export class SimpleRateLimiter extends RateLimiterFacade {
 }
 
 /**
- * `SimpleConnectionPool` of the Python package. Two pools with the same name are the same pool.
+ * `SimpleConnectionPool` of the Python package. Two instances with the same name share one pool.
  *
  * @example
  * const pool = new SimpleConnectionPool('providers');
@@ -221,12 +221,12 @@ export class SimpleConnectionPool extends ConnectionPoolFacade {
  */
 export class FastThrottlerStorage extends ThrottlerStorageFacade {
   /**
-   * @param limiter Service whose store counts, Redis included. Default: in memory, with its own
+   * @param limiter Service whose store is used, for example Redis. Default: in memory, with its own
    * counters.
    */
   constructor(limiter?: RateLimiterService) {
     let own = limiter;
-    // A store, or options, would be taken for one until the first request.
+    // A store or options passed by mistake would not fail before the first request.
     if (limiter !== undefined && typeof limiter?.decide !== 'function')
       throw new InvalidArgumentError('limiter', limiter, 'must be a RateLimiterService');
     super(() => (own ??= processWide().rateLimiterUnder({})));

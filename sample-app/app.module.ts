@@ -16,11 +16,13 @@ import {
 } from 'nestjs-fast-litellm';
 import { register } from 'prom-client';
 import { HealthController } from './health.controller.js';
-import { listOf, MAX_BODY_BYTES } from './http-adapter.js';
 import { PageController } from './page/page.controller.js';
 import { LocalProviders, LocalProvidersModule } from './providers/local-providers.js';
 import { ApiErrorFilter } from './tokens/api-error.filter.js';
 import { TokensController } from './tokens/tokens.controller.js';
+
+/** Largest body of the app's own routes. The gateway limits those of its routes itself. */
+export const MAX_BODY_BYTES = 2 * 1024 * 1024;
 
 /**
  * A small gateway: the APIs of OpenAI and Anthropic in front of several deployments, with API keys,
@@ -75,6 +77,14 @@ function dashboardToken(): string | undefined {
 }
 
 /** LiteLLM's `config.yaml`; without one the app starts local providers. */
-function configPath(): string | undefined {
+export function configPath(): string | undefined {
   return process.env.LITELLM_CONFIG?.trim() || undefined;
+}
+
+/** The entries of a comma-separated variable. */
+function listOf(text = ''): string[] {
+  return text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
 }

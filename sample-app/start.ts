@@ -1,27 +1,17 @@
 import { ConsoleLogger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { FastLiteLLMError, readLiteLLMProxySettings } from 'nestjs-fast-litellm';
-import { AppModule } from './app.module.js';
-import { createHttpAdapter } from './http-adapter.js';
-import { StartError } from './start-error.js';
-
-/** Where to listen. */
-interface ListenAddress {
-  readonly host: string;
-  /** 0: any free port. */
-  readonly port: number;
-}
-
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
-/** The example key of LiteLLM's documentation. */
-const EXAMPLE_KEY = 'sk-1234';
-const LISTEN_FAILURES: Readonly<Record<string, (address: ListenAddress) => string>> = {
-  EADDRINUSE: ({ host, port }) => `port ${port} on ${host} is already in use: set PORT to another one, or to 0 for any free port`,
-  EACCES: ({ host, port }) => `port ${port} on ${host} is not allowed for this user: set PORT to 1024 or above`,
-  ENOTFOUND: ({ host }) => `${host} is not an address of this machine: set HOST to one that is`,
-  EADDRNOTAVAIL: ({ host }) => `${host} is not an address of this machine: set HOST to one that is`,
-};
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import {
+  addFastifyHooks,
+  checkListenHost,
+  corsSettingsOf,
+  FastLiteLLMError,
+  fastifyServerOptions,
+  InvalidConfigurationError,
+  listenFailure,
+  type ListenAddress,
+} from 'nestjs-fast-litellm';
+import { AppModule, configPath, MAX_BODY_BYTES } from './app.module.js';
 
 /** Nest logs start errors with a stack; the caller logs those with a complete message instead. */
 class StartLogger extends ConsoleLogger {
@@ -32,16 +22,25 @@ class StartLogger extends ConsoleLogger {
 
 /** Whether the message of an error is complete without a stack. */
 export function isExplained(error: unknown): error is Error {
-  return error instanceof StartError || error instanceof FastLiteLLMError;
+  return error instanceof FastLiteLLMError;
+}
+
+/** Creates the HTTP server. @throws FastLiteLLMError for an invalid origin in `CORS_ORIGINS`. */
+export function createHttpAdapter(): FastifyAdapter {
+  const adapter = new FastifyAdapter(fastifyServerOptions(MAX_BODY_BYTES));
+  addFastifyHooks(adapter.getInstance());
+  const cors = corsSettingsOf('CORS_ORIGINS', process.env.CORS_ORIGINS);
+  if (cors !== undefined) adapter.enableCors(cors);
+  return adapter;
 }
 
 /**
  * Starts the app on `PORT` (default 3000; 0: a free port) and `HOST` (default 127.0.0.1).
- * @throws StartError if it cannot listen; `FastLiteLLMError` for invalid settings of the library.
+ * @throws FastLiteLLMError if it cannot listen, and for invalid settings.
  */
 export async function start(env: Readonly<Record<string, string | undefined>>): Promise<{ app: NestFastifyApplication; url: string }> {
   const address = listenAddress({ ...process.env, ...env });
-  if (!LOOPBACK.test(address.host)) requireMasterKey();
+  checkListenHost(address.host, { configPath: configPath() });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), {
     abortOnError: false,
     logger: new StartLogger(),
@@ -52,25 +51,14 @@ export async function start(env: Readonly<Record<string, string | undefined>>): 
     return { app, url: await app.getHttpAdapter().getInstance().listen(address) };
   } catch (error) {
     await app.close();
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    throw new StartError(LISTEN_FAILURES[code]?.(address) ?? message, { cause: error });
+    const reason = listenFailure(error, address);
+    throw reason === undefined ? error : new InvalidConfigurationError('PORT', reason, { cause: error });
   }
 }
 
 function listenAddress(env: Readonly<Record<string, string | undefined>>): ListenAddress {
   const port = env.PORT?.trim() || '3000';
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
-    throw new StartError(`PORT must be a number from 0 to 65535, got ${JSON.stringify(port)}`);
+    throw new InvalidConfigurationError('PORT', `must be an integer from 0 to 65535, got ${JSON.stringify(port)}`);
   return { host: env.HOST?.trim() || '127.0.0.1', port: Number(port) };
-}
-
-/** Other machines can reach the gateway: without a key of its own it must not start. */
-function requireMasterKey(): void {
-  const path = process.env.LITELLM_CONFIG?.trim() || undefined;
-  const { masterKey, permitsWeakMasterKey } = readLiteLLMProxySettings(path, process.env);
-  if (permitsWeakMasterKey || (masterKey !== null && masterKey !== EXAMPLE_KEY)) return;
-  const problem = masterKey === null ? 'is not set' : 'is the public one of the documentation';
-  throw new StartError(
-    `${path ?? 'HOST'}: general_settings.master_key ${problem}: set LITELLM_MASTER_KEY to a key of your own, or HOST to 127.0.0.1`,
-  );
 }

@@ -80,6 +80,7 @@ const ENGINE_FREE = [
  * engine, which `test/project/engine-suites.test.ts` checks, or send requests through all engines.
  */
 const ENGINE_PATH = [
+  'lib/calls/call-identity',
   'lib/calls/client-spend',
   'lib/calls/counting/',
   'lib/providers/endpoint/(endpoints|passed-bytes|resolution)',
@@ -87,6 +88,7 @@ const ENGINE_PATH = [
   'test/contract/litellm-costs',
   'test/contract/litellm-scenarios',
   'test/contract/litellm-tools',
+  'test/contract/stored-formats',
   'test/e2e/gateway/exact-counts',
   'test/e2e/gateway/gateway',
   'test/e2e/gateway/list-bounds',
@@ -115,7 +117,8 @@ function notOnTypescript(isNightly) {
 
 /**
  * Suites that depend on Node's built-in undici and streams, as parts of paths: `ready` runs them on
- * each supported version of Node. The workflow runs all suites on each version.
+ * the newest version of Node, and at night on each one. The workflow runs all suites on each
+ * version.
  */
 const NODE_SUITES = [
   'lib/acceleration/libraries/undici',

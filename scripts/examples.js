@@ -9,13 +9,12 @@ const { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writ
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { spawnSync } = require('node:child_process');
-const { findNode } = require('./other-nodes.js');
+const { NEWEST_NODE, findNode } = require('./other-nodes.js');
 const { root, capture, npm } = require('./process.js');
 
 const EXAMPLES = join(root, 'docs', 'examples');
 const PACKAGE = 'nestjs-fast-litellm';
 const CHECK_TIMEOUT_MS = 120_000;
-const OTHER_LINE = process.versions.node.startsWith('24.') ? 20 : 24;
 
 const environment = { ...process.env };
 delete environment.FAST_LITELLM_ENGINE;
@@ -85,8 +84,8 @@ async function main(wanted) {
     await twoAtATime(names, (name) => must(npm('run', 'build', '--prefix', join(folder, name))));
 
     const nodes = [{ node: process.execPath, line: `Node ${process.versions.node}` }];
-    const other = await findNode(OTHER_LINE);
-    if (other !== undefined) nodes.push({ node: other, line: `Node ${OTHER_LINE}` });
+    const other = await findNode(NEWEST_NODE);
+    if (other !== undefined) nodes.push({ node: other, line: `Node ${NEWEST_NODE}` });
     else if (process.env.CI) total.failed++;
     const checkAll = async (engine, env) => {
       for (const { node, line } of nodes) {

@@ -98,7 +98,7 @@ function toTypeScript(ranges) {
 
 /**
  * Ranges in order, each as: gap to the range before, class (A = 1 ...), length, comma. Gap and
- * length are in base 36; a gap of 0 and a length of 1 are left out.
+ * length are in base 36; a gap of 0 and a length of 1 are omitted.
  *
  * Classes: ${CLASSES.map(({ rule }, index) => `${index + 1} = ${rule}`).join(', ')}; 0 = all else.
  */

@@ -8,7 +8,7 @@ const { dirname, join, relative, sep } = require('node:path');
 /** An import of a file of this package, as the compiler writes it. */
 const IMPORT = /^(?:const|var) (\w+) = require\("(\.{1,2}\/[^"]+)"\);$/gm;
 
-const RUNTIME = join('common', 'late-imports.js');
+const RUNTIME = join('common', 'deferred-imports.js');
 /** A decision of the limiter takes some 400 ns: a variable that can change would be seen in it. */
 const UNCHANGED = [RUNTIME, `rate-limit${sep}`];
 

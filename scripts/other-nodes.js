@@ -8,6 +8,9 @@ const [own] = process.versions.node.split('.').map(Number);
 /** The supported release lines of Node besides the one that runs this script. */
 const OTHER_NODES = [20, 22, 24, 26].filter((line) => line !== own);
 
+/** The newest of them, which differs most from the oldest, on which CI runs. */
+const NEWEST_NODE = OTHER_NODES.at(-1);
+
 /**
  * Installs the newest release of a line from the npm package `node` into npm's cache, or finds it
  * there.
@@ -22,4 +25,4 @@ async function findNode(line) {
   return undefined;
 }
 
-module.exports = { OTHER_NODES, findNode };
+module.exports = { NEWEST_NODE, OTHER_NODES, findNode };

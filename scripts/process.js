@@ -4,17 +4,31 @@
 const { spawn } = require('node:child_process');
 const { constants, setPriority } = require('node:os');
 const { basename, join } = require('node:path');
+const { clearInterval, setInterval } = require('node:timers');
 
 const root = join(__dirname, '..');
 
-/** Ctrl-C reaches the whole process group: the child ends first, then we do. */
+/** How often we look whether the process that started us is still there. */
+const PARENT_EVERY_MS = 500;
+
+/**
+ * Ctrl-C reaches the whole process group: the child ends first, then we do. Other signals reach us
+ * alone and are passed on. npm starts scripts in a shell, which can end by a signal without passing
+ * it on: then the child ends, too.
+ */
 function holdSignals(child, onInterrupt = () => {}) {
-  const onTerminate = () => child.kill('SIGTERM');
+  const passed = ['SIGTERM', 'SIGHUP'];
+  const onSignal = (signal) => child.kill(signal);
   process.on('SIGINT', onInterrupt);
-  process.on('SIGTERM', onTerminate);
+  for (const signal of passed) process.on(signal, onSignal);
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid !== parent) child.kill('SIGTERM');
+  }, PARENT_EVERY_MS).unref();
   return () => {
+    clearInterval(watch);
     process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onTerminate);
+    for (const signal of passed) process.off(signal, onSignal);
   };
 }
 

@@ -14,7 +14,7 @@ const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { ENGINE_SOURCES, NODE_SUITES, notOnTypescript } = require('./engine-suites.js');
-const { OTHER_NODES, findNode } = require('./other-nodes.js');
+const { NEWEST_NODE, OTHER_NODES, findNode } = require('./other-nodes.js');
 const { root, npm } = require('./process.js');
 const { PATIENT, plain, jest, rustTests, counted, fail, conclude } = require('./ready-report.js');
 
@@ -66,7 +66,7 @@ async function fuzzTargets() {
 }
 
 async function typescriptChecks() {
-  await plain('typecheck', node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'), PATIENT);
+  await plain('typecheck', node('node_modules/typescript7/bin/tsc', '-p', 'tsconfig.json'), PATIENT);
   await plain('lint', node('node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0'), PATIENT);
   await plain('format', node('node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'), PATIENT);
   // The first of these checks has found the errors of types.
@@ -98,13 +98,16 @@ function typescriptSuite({ folder }) {
   });
 }
 
+/** The lines that a push tests; the workflow tests each on a machine of its own. */
+const NODES = IS_NIGHTLY ? OTHER_NODES : [NEWEST_NODE];
+
 /** Into npm's cache, where `otherNodes` and the examples find them. */
 async function downloadNodes() {
-  for (const line of OTHER_NODES) await findNode(line);
+  for (const line of NODES) await findNode(line);
 }
 
 async function otherNodes({ folder }) {
-  for (const line of OTHER_NODES) {
+  for (const line of NODES) {
     const name = `tests on Node ${line}`;
     const path = await findNode(line);
     if (path !== undefined) {
@@ -122,7 +125,12 @@ async function otherNodes({ folder }) {
   }
 }
 
-const IN_TURN = [builds, defaultSuite, typescriptSuite, otherNodes, examples, steps];
+/** The suites that run again; beside them what needs the builds, but none of the suites. */
+async function repeatedSuites(context) {
+  await Promise.all([inTurn([typescriptSuite, otherNodes], context), inTurn([examples, steps], context)]);
+}
+
+const IN_TURN = [builds, defaultSuite, repeatedSuites];
 const BESIDE = [[rustChecks, rustSuite], [typescriptChecks], [downloadNodes]];
 const ALONE = [fuzzTargets];
 

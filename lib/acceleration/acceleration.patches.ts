@@ -2,13 +2,13 @@ import { targetsOf, type AccelerationOptions, type AccelerationTarget } from './
 import { GptTokenizerTarget } from './libraries/gpt-tokenizer.js';
 import { JsTiktokenTarget } from './libraries/js-tiktoken.js';
 import type { PatchStatus, TargetStatus } from './patch-status.js';
-import type { StandIn } from './stand-in.js';
+import type { NativeTokenizer } from './native-tokenizer.js';
 import { TiktokenTarget } from './libraries/tiktoken.js';
 import { UndiciTarget, type RequestPool } from './libraries/undici.js';
 
 /** The patches that one owner has asked for. */
 interface Request {
-  readonly standIn: StandIn;
+  readonly tokenizer: NativeTokenizer;
   readonly pool?: RequestPool;
   readonly targets: readonly AccelerationTarget[];
 }
@@ -25,12 +25,12 @@ class Patches {
   /**
    * Patches what `owner` asks for. Returns `false`, and patches nothing, without a native engine.
    */
-  apply(owner: object, { standIn, pool }: Omit<Request, 'targets'>, options: AccelerationOptions): boolean {
+  apply(owner: object, { tokenizer: standIn, pool }: Omit<Request, 'targets'>, options: AccelerationOptions): boolean {
     const targets = targetsOf(options);
     if (standIn.choice.native === null) return false;
     const before = this.requests.get(owner)?.targets ?? [];
     this.requests.delete(owner);
-    this.requests.set(owner, { standIn, pool, targets: [...new Set([...before, ...targets])] });
+    this.requests.set(owner, { tokenizer: standIn, pool, targets: [...new Set([...before, ...targets])] });
     this.update(targets);
     return true;
   }
@@ -48,8 +48,8 @@ class Patches {
     if (this.requests.delete(owner)) this.update();
   }
 
-  status(own: StandIn): PatchStatus {
-    const latest = [...this.requests.values()].at(-1)?.standIn;
+  status(own: NativeTokenizer): PatchStatus {
+    const latest = [...this.requests.values()].at(-1)?.tokenizer;
     const { active, reason } = (latest ?? own).choice;
     const targets = Object.fromEntries([...this.tokenizers, this.undici].map((target) => [target.name, target.status()]));
     return {
@@ -70,7 +70,7 @@ class Patches {
     for (const target of this.tokenizers) {
       const request = latest(target.name);
       if (request === undefined) target.remove();
-      else if (again === undefined || again.includes(target.name)) target.apply(request.standIn);
+      else if (again === undefined || again.includes(target.name)) target.apply(request.tokenizer);
     }
   }
 }

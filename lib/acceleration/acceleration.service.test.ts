@@ -30,7 +30,7 @@ describe('the acceleration service', () => {
     expect(service.apply()).toBe(false);
     expect(Tiktoken.prototype.encode).toBe(encode);
     expect(service.status()).toMatchObject({ applied: false, rustAvailable: false, reason: expect.stringMatching(/addon/) as string });
-    expect(service.summary).toMatch(/^no library patched \(.*addon/);
+    expect(service.summary).toMatch(/^no library is patched \(.*addon/);
     expect(service.remove()).toBe(false);
   });
 
@@ -145,7 +145,7 @@ whenNative('acceleration by the native engine', () => {
     const lines: string[] = [];
     const logger = { log: (line: string) => void lines.push(line), warn: () => {}, error: () => {} };
     const llm = new FastLiteLLM({ accelerate: ['js-tiktoken'] }, { env: {}, logger });
-    expect(lines).toContain('Acceleration: js-tiktoken patched');
+    expect(lines).toContain('Acceleration: patched js-tiktoken');
     const value = (by: string) =>
       llm
         .metrics()

@@ -1,6 +1,6 @@
 import { characterClasses } from '../token-counter/bpe/character-classes.js';
 import { mayDiffer } from './class-differences.js';
-import { isLong } from '../../test/support/long.js';
+import { isComplete } from '../../test/support/long.js';
 import { isWithin } from './libraries/library-target.js';
 
 describe('mayDiffer', () => {
@@ -26,7 +26,7 @@ describe('mayDiffer', () => {
     /** Line ends are white space of their own, the slash is no class of the pattern. */
     const classOf = (point: number): number => [0, 1, 2, 3, 4, 5, 6, 6, 0][classes[point]];
     const wrong: number[] = [];
-    const step = isLong ? 1 : 5;
+    const step = isComplete ? 1 : 5;
     for (let point = 0; point < 0x110000; point += point < 0x3000 ? 1 : step) {
       const character = String.fromCodePoint(point);
       const found = patterns.findIndex((pattern, number) => number > 0 && pattern.test(character));

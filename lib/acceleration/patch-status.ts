@@ -27,9 +27,7 @@ export interface TargetStatus {
   readonly copies: readonly CopyStatus[];
   /** Calls answered by the native engine; for undici, requests sent by the pool. */
   readonly answeredNatively: number;
-  /**
-   * Calls answered by the library: errors, texts that it splits differently, unknown tokenizers.
-   */
+  /** Calls left to the library: errors, texts that it splits differently, unknown tokenizers. */
   readonly passedOn: number;
   /** Tokenizers that only the library supports, by reason. */
   readonly passedOver: Readonly<Record<string, number>>;

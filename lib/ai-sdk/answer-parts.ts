@@ -1,8 +1,21 @@
 import type { ChatCompletionMessage, ReasoningFields, ThinkingContent, UrlAnnotation } from '../apis/wire/chat.js';
+import { factHeaders } from '../calls/answer/answer-headers.js';
 import type { CallFacts } from '../calls/answer/call-facts.js';
+import type { LlmAnswer } from '../calls/answer/llm-answer.js';
+import type { LlmStream } from '../calls/stream/llm-stream.js';
+import { InvalidArgumentError } from '../common/errors.js';
 import type { AnswerUsage } from '../http/answer-usage.js';
 import { OWN_NAME } from './own-options.js';
-import type { JsonObject, ModelContent, ModelFile, ModelFinishReason, ModelSource, ModelUsage, ProviderFields } from './specification.js';
+import type {
+  JsonObject,
+  MediaResponse,
+  ModelContent,
+  ModelFile,
+  ModelFinishReason,
+  ModelSource,
+  ModelUsage,
+  ProviderFields,
+} from './specification.js';
 
 /** Fields of messages that OpenAI does not have. */
 export interface AnswerFields extends ReasoningFields {
@@ -85,14 +98,27 @@ function less(total: number | undefined, part: number): number | undefined {
 
 /** How the answer came about, for `providerMetadata`. */
 export function metadataOf(call: CallFacts): ProviderFields {
-  const { failures, cost, ...facts } = call;
+  const { failures, cost, guardrails, ...facts } = call;
   return {
     [OWN_NAME]: {
       ...facts,
       ...(cost !== undefined && { cost: { ...cost, parts: { ...cost.parts } } }),
       failures: failures.map((failure) => ({ ...failure })),
+      ...(guardrails !== undefined && { guardrails: [...guardrails] }),
     },
   };
+}
+
+/** @throws InvalidArgumentError if `providerOptions` requested a stream */
+export function wholeAnswer<Json>(answer: LlmAnswer<Json> | LlmStream<unknown>): LlmAnswer<Json> {
+  if ('bytes' in answer) return answer;
+  answer.cancel();
+  throw new InvalidArgumentError(`providerOptions.${OWN_NAME}.stream`, true, 'must not be set: the AI SDK reads whole answers');
+}
+
+/** The `response` of models of images, audio and ranks. */
+export function mediaResponseOf(modelId: string, call: CallFacts): MediaResponse {
+  return { timestamp: new Date(), modelId, headers: factHeaders(call, true) };
 }
 
 /** @param seconds since 1970 */

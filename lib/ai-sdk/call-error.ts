@@ -12,19 +12,19 @@ interface HttpError extends Error {
 
 /**
  * A call of a model group failed: an `APICallError` of the AI SDK, whose `cause` is the error of
- * `LlmClient`. It is not retryable, because the client has made the retries and fallbacks.
+ * `LlmClient`. It is not retryable, because the client has already tried all retries and fallbacks.
  */
 export class AiSdkCallError extends FastLiteLLMError {
   /** The status that a client of the gateway would get; absent if the error has none. */
   readonly statusCode?: number;
   /** `retry-after`, if the provider or a limit states a time. */
   readonly responseHeaders?: Record<string, string>;
-  /** JSON in OpenAI's shape. */
+  /** JSON in OpenAI's format. */
   readonly responseBody?: string;
   readonly isRetryable = false;
   /** The model group instead of a URL. */
   readonly url: string;
-  /** Only the model group: the prompt is not repeated. */
+  /** Only the model group, without the prompt. */
   readonly requestBodyValues: { readonly model: string };
   readonly data?: unknown;
 
@@ -44,7 +44,7 @@ export class AiSdkCallError extends FastLiteLLMError {
   }
 }
 
-/** By what they have: `HttpException` may come from another copy of Nest. */
+/** Checks the properties, because `HttpException` can come from another copy of Nest. */
 function isHttpError(error: Error): error is HttpError {
   return typeof (error as Partial<HttpError>).getStatus === 'function' && typeof (error as Partial<HttpError>).getResponse === 'function';
 }

@@ -84,7 +84,7 @@ function toolCall({ toolCallId: id, toolName: name, input }: PromptPart): object
   return { id, type: 'function', function: { name, arguments: JSON.stringify(input ?? {}) } };
 }
 
-/** An answer to the SDK's own question whether a tool may run is none for the model. */
+/** An answer to the SDK's question whether a tool may run is not sent to the model. */
 function toolResult(part: PromptPart): ChatRequestMessage[] {
   const { type, toolCallId, output } = part;
   if (type !== 'tool-result' || output === undefined) return [];

@@ -30,23 +30,17 @@ export class FastLiteLLMEmbeddingModel {
   async doEmbed(options: EmbeddingCallOptions): Promise<EmbeddingResult> {
     const { values: input, dimensions, abortSignal } = options;
     const body = { ...ownOptions(options), ...(dimensions !== undefined && { dimensions }), model: this.modelId, input };
-    const call = await this.calls.begin(body, abortSignal);
-    try {
-      const answer = await this.calls.client.embeddings(body, call.options);
+    return this.calls.run(body, abortSignal, async (client, callOptions) => {
+      const answer = await client.embeddings(body, callOptions);
       const list = answer.json();
       const data = [...list.data].sort((one, other) => one.index - other.index);
-      const result: EmbeddingResult = {
+      return {
         embeddings: data.map(({ embedding }) => embedding),
         ...(answer.usage !== undefined && { usage: { tokens: answer.usage.promptTokens } }),
         providerMetadata: metadataOf(answer.call),
         response: { headers: factHeaders(answer.call, true), body: list },
         warnings: [],
       };
-      call.end(false);
-      return result;
-    } catch (error) {
-      call.end(true);
-      throw call.errorFor(error);
-    }
+    });
   }
 }

@@ -101,7 +101,7 @@ function readable(warnings: ModelWarning[], parts: AsyncGenerator<StreamPart>, {
         }
       },
       cancel() {
-        // The generator may not have begun: its own end would not leave the stream then.
+        // The generator may not have started; its `finally` would not cancel the stream then.
         leave();
         end(true);
       },

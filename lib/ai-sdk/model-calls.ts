@@ -13,6 +13,8 @@ export interface FastLiteLLMProviderSettings extends InProcessCallSettings {
   readonly supportedUrls?: Record<string, RegExp[]>;
   /** Maximum number of texts in one call of an embedding model. Default 2048, OpenAI's limit. */
   readonly maxEmbeddingsPerCall?: number;
+  /** Maximum number of images in one call of an image model. Default 10, OpenAI's limit. */
+  readonly maxImagesPerCall?: number;
 }
 
 const SETTINGS = [
@@ -20,6 +22,7 @@ const SETTINGS = [
   'rateLimit',
   'supportedUrls',
   'maxEmbeddingsPerCall',
+  'maxImagesPerCall',
 ] as const satisfies readonly (keyof FastLiteLLMProviderSettings)[];
 
 /** A call of a model. */
@@ -44,6 +47,27 @@ export class ModelCalls {
     const { client } = checkObject('llm', groups, refuseArgument) as unknown as ModelGroups;
     checkObject('llm.client', client, refuseArgument);
     this.client = client;
+  }
+
+  /**
+   * Makes a call that ends with its answer.
+   * @param body is counted for the limit
+   * @throws AiSdkCallError; the signal's reason if it is aborted
+   */
+  async run<T>(
+    body: { readonly model: string },
+    signal: AbortSignal | undefined,
+    answer: (client: LlmClient, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const call = await this.begin(body, signal);
+    try {
+      const result = await answer(this.client, call.options);
+      call.end(false);
+      return result;
+    } catch (error) {
+      call.end(true);
+      throw call.errorFor(error);
+    }
   }
 
   /** @throws AiSdkCallError if a limit denies it */

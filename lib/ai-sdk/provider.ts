@@ -1,9 +1,12 @@
-import { InvalidArgumentError } from '../common/errors.js';
 import { checkString, refuseArgument } from '../common/options.js';
 import type { ModelGroups } from '../calls/in-process-calls.js';
 import { FastLiteLLMEmbeddingModel } from './embedding-model.js';
+import { FastLiteLLMImageModel } from './image-model.js';
 import { FastLiteLLMLanguageModel } from './language-model.js';
 import { ModelCalls, type FastLiteLLMProviderSettings } from './model-calls.js';
+import { FastLiteLLMRerankingModel } from './reranking-model.js';
+import { FastLiteLLMSpeechModel } from './speech-model.js';
+import { FastLiteLLMTranscriptionModel } from './transcription-model.js';
 
 /** Model groups as models of the AI SDK. */
 export interface FastLiteLLMProvider {
@@ -14,18 +17,21 @@ export interface FastLiteLLMProvider {
   languageModel(modelGroup: string): FastLiteLLMLanguageModel;
   /** The embedding model of a model group. */
   embeddingModel(modelGroup: string): FastLiteLLMEmbeddingModel;
-  /** The same under its older name. */
+  /** Alias of `embeddingModel`, its older name. */
   textEmbeddingModel(modelGroup: string): FastLiteLLMEmbeddingModel;
-  /**
-   * Throws, because images are not supported.
-   * @throws InvalidArgumentError
-   */
-  imageModel(modelGroup: string): never;
+  /** The image model of a model group. */
+  imageModel(modelGroup: string): FastLiteLLMImageModel;
+  /** The speech model of a model group. */
+  speechModel(modelGroup: string): FastLiteLLMSpeechModel;
+  /** The transcription model of a model group. */
+  transcriptionModel(modelGroup: string): FastLiteLLMTranscriptionModel;
+  /** The reranking model of a model group. */
+  rerankingModel(modelGroup: string): FastLiteLLMRerankingModel;
 }
 
 /**
- * Makes a provider of the AI SDK 6 and 7 whose models are the model groups of `llm`: with its
- * routing, retries, fallbacks, limits and connection pool, in this process.
+ * Creates an in-process provider for the AI SDK 6 and 7 whose models are the model groups of `llm`,
+ * with its routing, retries, fallbacks, limits and connection pool.
  *
  * @throws InvalidArgumentError for an unknown setting
  * @example
@@ -37,18 +43,14 @@ export function createFastLiteLLM(llm: ModelGroups, settings: FastLiteLLMProvide
   const named = (group: string): string => checkString('modelGroup', group, refuseArgument);
   const languageModel = (group: string): FastLiteLLMLanguageModel => new FastLiteLLMLanguageModel(named(group), calls);
   const embeddingModel = (group: string): FastLiteLLMEmbeddingModel => new FastLiteLLMEmbeddingModel(named(group), calls);
-  const imageModel = (group: string): never => {
-    throw new InvalidArgumentError(
-      'modelGroup',
-      group,
-      'must not be an image model, which the AI SDK provider does not support (use client.images instead)',
-    );
-  };
   return Object.assign((group: string) => languageModel(group), {
     specificationVersion: 'v3' as const,
     languageModel,
     embeddingModel,
     textEmbeddingModel: embeddingModel,
-    imageModel,
+    imageModel: (group: string) => new FastLiteLLMImageModel(named(group), calls),
+    speechModel: (group: string) => new FastLiteLLMSpeechModel(named(group), calls),
+    transcriptionModel: (group: string) => new FastLiteLLMTranscriptionModel(named(group), calls),
+    rerankingModel: (group: string) => new FastLiteLLMRerankingModel(named(group), calls),
   });
 }

@@ -1,7 +1,7 @@
 /**
- * The interface that the AI SDK expects of a model (`LanguageModelV3`, `EmbeddingModelV3` of
- * `@ai-sdk/provider`), written here so that the package does not have to be installed. AI SDK 7
- * takes such models too; fields that newer versions pass are read as well.
+ * The interfaces that the AI SDK expects of models (`LanguageModelV3`, `EmbeddingModelV3` and the
+ * others of `@ai-sdk/provider`), written here so that the package does not have to be installed.
+ * AI SDK 7 takes such models too; fields that newer versions pass are read as well.
  */
 export type JsonValue = null | string | number | boolean | JsonObject | JsonValue[];
 export type JsonObject = { [key: string]: JsonValue | undefined };
@@ -154,4 +154,94 @@ export interface EmbeddingResult {
   providerMetadata: ProviderFields;
   response: { headers: Record<string, string>; body: unknown };
   warnings: ModelWarning[];
+}
+
+/** An image of the caller. */
+export type ImageFile =
+  | { readonly type: 'file'; readonly mediaType: string; readonly data: string | Uint8Array }
+  | { readonly type: 'url'; readonly url: string };
+
+/** The request of `generateImage`. */
+export interface ImageCallOptions extends WithProviderOptions {
+  readonly prompt: string | undefined;
+  readonly n: number;
+  readonly size: string | undefined;
+  readonly aspectRatio: string | undefined;
+  readonly seed: number | undefined;
+  /** Images to edit. */
+  readonly files: readonly ImageFile[] | undefined;
+  readonly mask: ImageFile | undefined;
+  readonly abortSignal?: AbortSignal;
+}
+
+/** When and by which model group an answer was given, with the gateway's headers. */
+export interface MediaResponse {
+  timestamp: Date;
+  modelId: string;
+  headers: Record<string, string>;
+}
+
+/** The result of an image model's `doGenerate`. */
+export interface ImageResult {
+  /** In base64. */
+  images: string[];
+  warnings: ModelWarning[];
+  providerMetadata: Record<string, JsonObject & { images: JsonValue[] }>;
+  response: MediaResponse;
+  usage?: { inputTokens: number; outputTokens: number; totalTokens: number };
+}
+
+/** The request of `generateSpeech`. */
+export interface SpeechCallOptions extends WithProviderOptions {
+  readonly text: string;
+  readonly voice?: string;
+  readonly outputFormat?: string;
+  readonly instructions?: string;
+  readonly speed?: number;
+  readonly language?: string;
+  readonly abortSignal?: AbortSignal;
+}
+
+/** The result of a speech model's `doGenerate`. */
+export interface SpeechResult {
+  audio: Uint8Array;
+  warnings: ModelWarning[];
+  request: { body: unknown };
+  response: MediaResponse;
+  providerMetadata: ProviderFields;
+}
+
+/** The request of `transcribe`. */
+export interface TranscriptionCallOptions extends WithProviderOptions {
+  /** Bytes or base64. */
+  readonly audio: Uint8Array | string;
+  readonly mediaType: string;
+  readonly abortSignal?: AbortSignal;
+}
+
+/** The result of a transcription model's `doGenerate`. */
+export interface TranscriptionResult {
+  text: string;
+  segments: { text: string; startSecond: number; endSecond: number }[];
+  language: string | undefined;
+  durationInSeconds: number | undefined;
+  warnings: ModelWarning[];
+  response: MediaResponse & { body: unknown };
+  providerMetadata: ProviderFields;
+}
+
+/** The request of `rerank`. */
+export interface RerankingCallOptions extends WithProviderOptions {
+  readonly documents: { readonly type: 'text'; readonly values: string[] } | { readonly type: 'object'; readonly values: JsonObject[] };
+  readonly query: string;
+  readonly topN?: number;
+  readonly abortSignal?: AbortSignal;
+}
+
+/** The result of `doRerank`. */
+export interface RerankingResult {
+  ranking: { index: number; relevanceScore: number }[];
+  warnings: ModelWarning[];
+  response: MediaResponse & { body: unknown };
+  providerMetadata: ProviderFields;
 }

@@ -14,7 +14,7 @@ export interface Bridge {
    * The request as one of chat, its `stream_options.include_usage` set where it streams.
    * @param sent of the deployment, for errors and `drop_params`
    * @throws InvalidArgumentError naming a field that is wrong, or has no equivalent;
-   * UnsupportedRequestError where another deployment may offer it.
+   * UnsupportedRequestError if another deployment may offer it.
    */
   request(body: ModelRequest, sent: SentRequest): ModelRequest;
   /** @param body the client's request */

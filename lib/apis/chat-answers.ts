@@ -1,4 +1,4 @@
-import { fieldsOf, type Fields, listOf } from '../common/objects.js';
+import { type Fields, fieldsOf, listOf, stringIn } from '../common/objects.js';
 import type { OpenAIErrorBody } from '../common/provider-error.js';
 
 /** For an event of a stream that is not a JSON object. */
@@ -18,7 +18,7 @@ export const UNFINISHED_STREAM: OpenAIErrorBody = {
 /** A whole chat completion. @throws Error for anything else */
 export function completionIn(bytes: Buffer): Fields {
   const completion = fieldsOf(JSON.parse(bytes.toString('utf8')));
-  if (!Array.isArray(completion.choices)) throw new TypeError('the answer has no choices');
+  if (!Array.isArray(completion.choices)) throw new TypeError('the response has no choices');
   return completion;
 }
 
@@ -37,13 +37,4 @@ export function errorIn(error: unknown): OpenAIErrorBody {
   if (typeof error === 'string') return { ...UNREADABLE_EVENT, message: error };
   const { message, type, param, code } = fieldsOf(error);
   return { message: text(message) ?? 'The provider sent an error.', type: text(type), param: text(param), code: text(code) };
-}
-
-/** Anything else counts as absent, here and below. */
-export function stringIn(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-export function numberIn(value: unknown): number {
-  return typeof value === 'number' ? value : 0;
 }

@@ -1,8 +1,11 @@
-import { fieldsOf, isObject, type Fields } from '../common/objects.js';
-import { checkArray, checkObject, refuseArgument } from '../common/options.js';
+import { fieldsOf, isObject, type Fields, listOf } from '../common/objects.js';
+import { checkArray, checkObject, refuseArgument, checkString } from '../common/options.js';
 import { isOwnField } from '../providers/own-fields.js';
 import { CHAT_PARAMETERS } from '../providers/parameters.js';
 import type { CountedOperation } from '../providers/protocol.js';
+import { isLarge } from '../http/body/body-object.js';
+import { promptTokensOf } from '../http/token-estimate/token-estimate.js';
+import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 
 /** Parameters of chat that make its prompt. */
 const PROMPT_PARAMETERS = new Set(
@@ -15,6 +18,7 @@ const MESSAGES_FIELDS = ['system', 'stop_sequences', 'mcp_servers', 'output_conf
 const MESSAGES_BLOCKS = new Set(['image', 'document', 'search_result', 'thinking', 'redacted_thinking', 'tool_use', 'tool_result']);
 /** Fields of the other APIs that make no prompt, and may refuse a request at a provider. */
 const NO_PROMPT: Readonly<Record<Exclude<CountedOperation, 'chat'>, ReadonlySet<string>>> = {
+  generateContent: new Set(['stream', 'safetySettings', 'safety_settings']),
   messages: new Set('max_tokens stream temperature top_p top_k stop_sequences metadata service_tier container inference_geo'.split(' ')),
   responses: new Set(
     `background include max_output_tokens max_tool_calls metadata moderation prompt_cache_key prompt_cache_options prompt_cache_retention
@@ -22,10 +26,27 @@ const NO_PROMPT: Readonly<Record<Exclude<CountedOperation, 'chat'>, ReadonlySet<
   ),
 };
 
+/** The response of OpenAI's `/v1/responses/input_tokens`. */
+export interface ResponseTokens {
+  readonly object: 'response.input_tokens';
+  readonly input_tokens: number;
+}
+
+/** The response of Anthropic's `/v1/messages/count_tokens`. */
+export interface MessageTokens {
+  readonly input_tokens: number;
+}
+
+/** The response of Google's `:countTokens`. */
+export interface ContentTokens {
+  readonly totalTokens: number;
+}
+
 /** The API whose request a body is; chat for one that both chat and Messages would take. */
 export function countedOperationOf(body: Fields): CountedOperation {
-  const { messages, input, prompt, tools } = body;
-  // The prompt of a completion is a text.
+  const { messages, input, prompt, tools, contents } = body;
+  if (messages === undefined && contents !== undefined) return 'generateContent';
+  // The prompt of a completion is a single text.
   if (messages === undefined) return input !== undefined || isObject(prompt) ? 'responses' : 'chat';
   if (MESSAGES_FIELDS.some((name) => body[name] !== undefined)) return 'messages';
   const isMessagesTool = listOf(tools).some((tool) => fieldsOf(tool).input_schema !== undefined);
@@ -50,6 +71,8 @@ export function promptFields(fields: Fields, operation: CountedOperation): Recor
  */
 export function localBody(body: Fields, operation: CountedOperation): Fields {
   const each = (path: string, item: unknown): Fields => checkObject(path, item, refuseArgument);
+  // The token counter reports its error.
+  if (operation === 'generateContent') return body;
   if (operation !== 'responses') {
     checkArray('messages', body.messages, each, refuseArgument);
     return body;
@@ -60,6 +83,13 @@ export function localBody(body: Fields, operation: CountedOperation): Fields {
   return { ...body, input: items, instructions: instructions ?? '' };
 }
 
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
+/**
+ * Counts the prompt of a request by the encoding of its model, without earlier responses that only
+ * the provider has. For models whose tokenizer is not public, Claude and Gemini too, it is an
+ * estimate, rounded up. Large bodies are counted off the main thread.
+ * @throws InvalidArgumentError naming a wrong field
+ */
+export async function countPromptTokens(body: Fields, operation: CountedOperation, counter: TokenCounterService): Promise<number> {
+  checkString('model', body.model, refuseArgument);
+  return Math.ceil(await promptTokensOf(localBody(body, operation), { counter, isLarge: isLarge({ body }) }));
 }

@@ -43,7 +43,7 @@ const payloads = (): LoggingPayload[] => sink.requests.flatMap(({ body }) => JSO
 describe('callbacks', () => {
   it("send the calls of LiteLLM's file to its sinks, before the app has closed", async () => {
     const llm = open({ router: { configPath: configured({ litellm_settings: { callbacks: ['generic_api'] } }) } });
-    expect(lines).toContain('Callbacks: generic_api');
+    expect(lines).toContain('Callbacks: sending finished calls to generic_api');
     await llm.client.chat({ model: 'm', messages });
     await expect(llm.client.chat({ model: 'unknown', messages })).rejects.toThrow();
     await llm.close();
@@ -109,14 +109,14 @@ describe('callbacks', () => {
     const path = configured(config);
     const llm = open({ router: { configPath: path } });
     expect(llm.callbacks?.warnings).toEqual([
-      `${path}: the callback datadog has no effect here: use otel with the Datadog Agent, or generic_api`,
-      `${path}: the callback custom_callbacks.handler has no effect here: write a call hook (docs/hooks.md)`,
-      `${path}: the callback prometheus has no effect here: remove it: metrics are exposed without it (docs/observability.md)`,
-      `${path}: the callback langfuse has no effect: LANGFUSE_PUBLIC_KEY: must be set`,
-      `${path}: the callback generic_apii has no effect here: use otel, generic_api or a call hook (docs/callbacks.md) (did you mean generic_api?)`,
+      `${path}: the callback datadog has no effect here; use otel with the Datadog Agent, or generic_api`,
+      `${path}: the callback custom_callbacks.handler has no effect here; write a call hook (docs/hooks.md)`,
+      `${path}: the callback prometheus has no effect here; remove it, because metrics are always exposed (docs/observability.md)`,
+      `${path}: the callback langfuse has no effect (LANGFUSE_PUBLIC_KEY must be set)`,
+      `${path}: the callback generic_apii has no effect here; use otel, generic_api or a call hook (docs/callbacks.md) (did you mean generic_api?)`,
     ]);
-    expect(lines).toEqual(expect.arrayContaining([...(llm.callbacks?.warnings ?? []), 'Callbacks: mine']));
-    expect(lines.filter((line) => line.includes('no effect here:') && line.includes('litellm_settings'))).toEqual([]);
+    expect(lines).toEqual(expect.arrayContaining([...(llm.callbacks?.warnings ?? []), 'Callbacks: sending finished calls to mine']));
+    expect(lines.filter((line) => line.includes('no effect here') && line.includes('litellm_settings'))).toEqual([]);
     await llm.client.chat({ model: 'm', messages });
     await llm.close();
     expect(sink.requests.map(({ path: at }) => at)).toEqual(['/mine']);
@@ -130,8 +130,8 @@ describe('callbacks', () => {
   });
 
   it.each([
-    [{ all: ['datadog'] }, 'callbacks (datadog): callbacks: the callback datadog has no effect here'],
-    [{ all: ['otel'] }, 'OTEL_ENDPOINT: must be set'],
+    [{ all: ['datadog'] }, 'callbacks: the callback datadog has no effect here; use otel'],
+    [{ all: ['otel'] }, 'callbacks: the callback otel has no effect (OTEL_ENDPOINT must be set)'],
     [{ all: 'otel' }, 'callbacks.all: must be an array'],
     [{ every: [] }, 'callbacks.every: is not a known option'],
   ])('of the options %j are refused', (callbacks, message) => {

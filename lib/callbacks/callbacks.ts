@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { CallRecord } from '../common/call-record.js';
 import { samplesOf, type Capability, type CapabilityHealth, type MetricSample } from '../common/capability.js';
 import { InvalidConfigurationError } from '../common/errors.js';
@@ -30,6 +31,8 @@ interface OpenSink {
 
 const sample = samplesOf('callback');
 const CHARS_PER_MB = 1_000_000;
+const BYTES_PER_MB = 1_000_000;
+const TEST_MS = 10_000;
 
 /**
  * Sends finished calls to the configured sinks. `add` is a listener for call records; it never
@@ -60,15 +63,16 @@ export class Callbacks implements Capability {
       maxPending: resolved.maxPending,
       maxPendingChars: resolved.maxPendingMb * CHARS_PER_MB,
       folder: resolved.spillFolder,
-      maxSpilledChars: resolved.maxSpillMb * CHARS_PER_MB,
+      canHaveFolder: true,
+      maxSpilledBytes: resolved.maxSpillMb * BYTES_PER_MB,
       timeoutMs: resolved.timeoutMs,
     };
     const sinks: CallbackSink[] = [];
     for (const name of new Set([...success, ...failure])) {
-      const found = sinkOf(name, { env, settings, s3 }, file?.path ?? 'callbacks');
+      const found = sinkOf(name, { env, settings, s3 });
       if (typeof found !== 'string') sinks.push(found);
-      else if (ofOptions.has(name)) throw new InvalidConfigurationError(`callbacks (${name})`, found);
-      else warnings.push(found);
+      else if (ofOptions.has(name)) throw new InvalidConfigurationError('callbacks', found);
+      else warnings.push(`${file?.path ?? 'callbacks'}: ${found}`);
     }
     this.warnings = warnings;
     for (const line of warnings) log.warn(line);
@@ -80,7 +84,7 @@ export class Callbacks implements Capability {
       onSuccess: success.has(sink.name) && sink.wants?.(true) !== false,
       onFailure: failure.has(sink.name) && sink.wants?.(false) !== false,
     }));
-    if (sinks.length > 0) log.log(`Callbacks: ${sinks.map(({ name }) => name).join(', ')}`);
+    if (sinks.length > 0) log.log(`Callbacks: sending finished calls to ${sinks.map(({ name }) => name).join(', ')}`);
   }
 
   /** Whether records must include messages and answers. */
@@ -97,7 +101,7 @@ export class Callbacks implements Capability {
     const isSuccess = record.status === 'success';
     const wanting = this.sinks.filter(({ onSuccess, onFailure }) => (isSuccess ? onSuccess : onFailure));
     if (wanting.length === 0 || !isLogged(record)) return;
-    // A request cannot undo what the operator has set: nothing would have kept its texts.
+    // A request cannot override the operator's setting, because its texts were not recorded.
     const withTexts = !this.redactsMessages && record.logging?.().isRedacted !== true;
     const made: { whole?: string; textless?: string } = {};
     for (const { spool } of wanting) {
@@ -105,6 +109,20 @@ export class Callbacks implements Capability {
       spool.add((made[kind] ??= JSON.stringify(loggingPayload(record, kind === 'whole' ? this.maxTextChars : 0))));
     }
   };
+
+  /** Names of the sinks. */
+  get sinkNames(): readonly string[] {
+    return this.sinks.map(({ spool }) => spool.sink.name);
+  }
+
+  /**
+   * Sends the record of a call that was never made to one sink, and waits for the result.
+   * @throws DeliveryError if the sink did not accept it.
+   */
+  async test(name: string): Promise<void> {
+    const found = this.sinks.find(({ spool }) => spool.sink.name === name);
+    await found?.spool.sink.send([JSON.stringify(loggingPayload(testRecord(Date.now()), 0))], AbortSignal.timeout(TEST_MS));
+  }
 
   metrics(): readonly MetricSample[] {
     return this.sinks.flatMap(({ spool }) => {
@@ -115,7 +133,7 @@ export class Callbacks implements Capability {
           sample('payloads_total', 'Payloads of calls by sink and outcome', 'counter', counts[outcome], { ...labels, outcome }),
         ),
         sample('pending', 'Payloads in memory, waiting for a sink', 'gauge', spool.pending, labels),
-        sample('spilled_bytes', 'Size of the files with payloads for a sink that is unavailable', 'gauge', spool.spilledChars, labels),
+        sample('spilled_bytes', 'Size of the files with payloads for a sink that is unavailable', 'gauge', spool.spilledBytes, labels),
       ];
     });
   }
@@ -123,7 +141,7 @@ export class Callbacks implements Capability {
   health(): CapabilityHealth {
     const problems = this.sinks.flatMap(({ spool }) => (spool.problem === undefined ? [] : [`${spool.sink.name}: ${spool.problem}`]));
     const sinks = Object.fromEntries(
-      this.sinks.map(({ spool }) => [spool.sink.name, { ...spool.counts, pending: spool.pending, spilledBytes: spool.spilledChars }]),
+      this.sinks.map(({ spool }) => [spool.sink.name, { ...spool.counts, pending: spool.pending, spilledBytes: spool.spilledBytes }]),
     );
     if (problems.length === 0) return { status: 'ok', engine: 'typescript', sinks };
     return { status: 'degraded', engine: 'typescript', reason: problems.join('; '), sinks };
@@ -136,15 +154,36 @@ export class Callbacks implements Capability {
 }
 
 /** Returns the sink, or the reason why it cannot be created. */
-function sinkOf(name: string, source: SinkSource, path: string): CallbackSink | string {
+function sinkOf(name: string, source: SinkSource): CallbackSink | string {
   const settings = fieldsOf(source.settings[name]);
   const kind = settings.callback_type === undefined ? name : settings.callback_type;
   const known = Object.keys(source.settings);
-  if (!(SINK_NAMES as readonly unknown[]).includes(kind)) return unsupportedCallback(path, name, known);
+  if (!(SINK_NAMES as readonly unknown[]).includes(kind)) return unsupportedCallback(name, known);
   try {
     return createSink(kind as SinkName, name, { ...source, settings });
   } catch (error) {
     if (!(error instanceof SinkFault)) throw error;
-    return `${path}: the callback ${name} has no effect: ${error.message}`;
+    return `the callback ${name} has no effect (${error.message})`;
   }
+}
+
+/** A call that costs nothing, which operators recognize. */
+function testRecord(nowMs: number): CallRecord {
+  const model = 'test-event';
+  return {
+    id: `test-event-${randomUUID()}`,
+    startedAtMs: nowMs,
+    endedAtMs: nowMs,
+    operation: 'chat',
+    stream: false,
+    model,
+    group: model,
+    tags: ['test-event'],
+    nanoUsd: 0,
+    durationMs: 0,
+    status: 'success',
+    retries: 0,
+    fallbacks: 0,
+    attempts: [],
+  };
 }

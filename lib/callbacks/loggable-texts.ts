@@ -6,8 +6,8 @@ const DEEPEST = 100;
 const CUT = '… (cut)';
 
 /**
- * Messages or an answer for a sink: secrets in texts are masked, and what exceeds `maxChars` in all
- * is cut. Images in base64 are most of what is cut.
+ * Messages or an answer for a sink: secrets in texts are masked, and texts are truncated to
+ * `maxChars` in total. Most of the truncated content is base64 images.
  */
 export function loggableTexts(value: unknown, maxChars: number): unknown {
   return new Loggable(maxChars).copy(value, DEEPEST);
@@ -32,7 +32,7 @@ class Loggable {
   private list(values: readonly unknown[], levels: number): unknown[] {
     const copies: unknown[] = [];
     for (const value of values) {
-      // A list of numbers, such as an embedding, has no texts that would use up the bound.
+      // Lists of numbers, such as embeddings, contain no text that counts towards the bound.
       if (typeof value !== 'string') this.left -= 8;
       if (this.left <= 0) return [...copies, CUT];
       copies.push(this.copy(value, levels - 1));

@@ -1,11 +1,11 @@
 import { maskSecrets } from '../common/audit-log.js';
-import type { AttemptRecord, CallRecord } from '../common/call-record.js';
+import type { AttemptRecord, CallRecord, GuardrailRecord } from '../common/call-record.js';
 import { usdOf } from '../common/nano-usd.js';
-import { fieldsOf, type Fields } from '../common/objects.js';
+import { type Fields, fieldsOf, nonEmptyString } from '../common/objects.js';
 import type { CostPart } from '../common/token-cost.js';
 import { loggableTexts } from './loggable-texts.js';
-import { REDACTED } from './textless.js';
-import { wholeAnswer } from './whole-answer.js';
+import { REDACTED } from './omit-texts.js';
+import { wholeAnswer } from './assemble-stream.js';
 
 /** LiteLLM's StandardLoggingPayload: one finished call, for callbacks. Costs are in USD. */
 export interface LoggingPayload {
@@ -128,7 +128,7 @@ export function loggingPayload(record: CallRecord, maxTextChars: number): Loggin
   const isSuccess = status === 'success';
   return {
     id: record.responseId ?? record.id,
-    trace_id: record.sessionId ?? textOf(own?.trace_id) ?? record.id,
+    trace_id: record.sessionId ?? nonEmptyString(own?.trace_id) ?? record.id,
     session_id: record.sessionId ?? '',
     litellm_call_id: record.id,
     call_type: CALL_TYPES[record.operation] ?? record.operation,
@@ -172,7 +172,7 @@ export function loggingPayload(record: CallRecord, maxTextChars: number): Loggin
       additional_headers: null,
       litellm_overhead_time_ms: null,
     },
-    guardrail_information: [],
+    guardrail_information: (record.guardrails ?? []).map(guardrailOf),
     metadata: metadataOf(record, own, logging?.langfuse),
     w3c_trace_id: record.traceId ?? null,
     attempts: record.attempts.map(attemptOf),
@@ -245,7 +245,7 @@ function metadataOf(record: CallRecord, own: Fields | undefined, langfuse: Field
     requester_ip_address: record.ip ?? null,
     // Headers override the body, as in LiteLLM.
     requester_metadata: langfuse === undefined ? metadata : { ...metadata, ...fieldsOf(maskSecrets(langfuse)) },
-    applied_guardrails: [],
+    applied_guardrails: [...new Set((record.guardrails ?? []).map(({ name }) => name))],
     mcp_tool_call_metadata: null,
     usage_object: record.usage === undefined ? null : usageOf(record.usage),
     attempted_retries: record.retries,
@@ -270,6 +270,22 @@ function attemptOf(attempt: AttemptRecord): Fields {
   };
 }
 
+function guardrailOf({ name, guardrail, mode, status, startedAtMs, durationMs, findings }: GuardrailRecord): Fields {
+  const counts: Record<string, number> = {};
+  for (const { kind, count } of findings) counts[kind] = (counts[kind] ?? 0) + count;
+  return {
+    guardrail_name: name,
+    guardrail_provider: guardrail,
+    guardrail_mode: mode,
+    guardrail_status: status,
+    guardrail_response: findings,
+    masked_entity_count: counts,
+    start_time: startedAtMs / SECOND_MS,
+    end_time: (startedAtMs + durationMs) / SECOND_MS,
+    duration: durationMs / SECOND_MS,
+  };
+}
+
 function messagesOf(body: Fields): unknown {
   return body.messages ?? body.input ?? body.prompt ?? body.query;
 }
@@ -277,8 +293,4 @@ function messagesOf(body: Fields): unknown {
 function parametersOf(body: Fields, maxChars: number): Fields {
   const parameters = Object.fromEntries(Object.entries(body).filter(([name]) => !NOT_PARAMETERS.has(name)));
   return fieldsOf(maskSecrets(loggableTexts(parameters, maxChars)));
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -20,7 +20,7 @@ export interface SinkSource {
   readonly s3: Fields;
 }
 
-/** Thrown when a sink cannot be created: `LANGFUSE_SECRET_KEY: must be set`. */
+/** Thrown when a sink cannot be created: `LANGFUSE_SECRET_KEY must be set`. */
 export class SinkFault extends Error {}
 
 const LANGFUSE_INGESTION = '4';
@@ -67,7 +67,7 @@ function langfuse(name: 'langfuse' | 'langfuse_otel', { env, settings }: SinkSou
 function otel({ env, settings }: SinkSource): CallbackSink {
   const exporter = trimmedText(env.OTEL_EXPORTER_OTLP_PROTOCOL) ?? trimmedText(env.OTEL_EXPORTER);
   if (exporter !== undefined && exporter !== 'console' && !HTTP_EXPORTERS.includes(exporter))
-    throw new SinkFault(`OTEL_EXPORTER: must be otlp_http: gRPC is not supported; the usual port of OTLP over HTTP is 4318`);
+    throw new SinkFault('OTEL_EXPORTER must be otlp_http, because gRPC is not supported (OTLP over HTTP usually uses port 4318)');
   const traces = trimmedText(env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
   const variable = trimmedText(env.OTEL_EXPORTER_OTLP_ENDPOINT) === undefined ? 'OTEL_ENDPOINT' : 'OTEL_EXPORTER_OTLP_ENDPOINT';
   const url =
@@ -94,9 +94,9 @@ function otel({ env, settings }: SinkSource): CallbackSink {
 function genericApi(name: string, { env, settings }: SinkSource): GenericApiSettings {
   const path = `callback_settings.${name}`;
   const endpoint = trimmedText(settings.endpoint) ?? trimmedText(env.GENERIC_LOGGER_ENDPOINT);
-  if (endpoint === undefined) throw new SinkFault(`GENERIC_LOGGER_ENDPOINT: must be set, or ${path}.endpoint`);
+  if (endpoint === undefined) throw new SinkFault(`GENERIC_LOGGER_ENDPOINT or ${path}.endpoint must be set`);
   const format = FORMATS.find((each) => each === (settings.log_format ?? FORMATS[0]));
-  if (format === undefined) throw new SinkFault(`${path}.log_format: must be one of ${FORMATS.join(', ')}`);
+  if (format === undefined) throw new SinkFault(`${path}.log_format must be one of ${FORMATS.join(', ')}`);
   const types: readonly unknown[] | undefined = Array.isArray(settings.event_types) ? settings.event_types : undefined;
   const own = Object.entries(fieldsOf(settings.headers)).filter(([, value]) => typeof value === 'string' || typeof value === 'number');
   return {
@@ -117,7 +117,7 @@ function genericApi(name: string, { env, settings }: SinkSource): GenericApiSett
 function s3({ env, settings, s3: params }: SinkSource): CallbackSink {
   const at = 's3_callback_params';
   const bucket = trimmedText(params.s3_bucket_name);
-  if (bucket === undefined) throw new SinkFault(`${at}.s3_bucket_name: must be set`);
+  if (bucket === undefined) throw new SinkFault(`${at}.s3_bucket_name must be set`);
   const region = trimmedText(params.s3_region_name) ?? trimmedText(env.AWS_REGION_NAME) ?? trimmedText(env.AWS_REGION) ?? 'us-east-1';
   const endpoint = trimmedText(params.s3_endpoint_url);
   const own = Object.entries(params).flatMap(([key, value]) => (key.startsWith('s3_aws_') ? [[key.slice('s3_'.length), value]] : []));
@@ -149,8 +149,10 @@ function awsAuthorization(access: Pick<AwsAccess, 'params' | 'env' | 'region' | 
   }
   if (!(fault instanceof DeploymentFault)) throw fault;
   // S3 has no bearer tokens.
-  const mend = fault.mend.replace('AWS_BEARER_TOKEN_BEDROCK, or ', '').replace(', or set AWS_BEARER_TOKEN_BEDROCK', '');
-  throw new SinkFault(`${access.deploymentId}: ${fault.reason}${mend === '' ? '' : `; ${mend}`}`);
+  const remedy = fault.remedy.replace('AWS_BEARER_TOKEN_BEDROCK, or ', '').replace(', or set AWS_BEARER_TOKEN_BEDROCK', '');
+  const key = fault.path.slice(fault.path.lastIndexOf('.') + 1);
+  const problem = fault.reason.startsWith('must ') ? `.s3_${key} ${fault.reason}` : `: ${fault.reason}`;
+  throw new SinkFault(`${access.deploymentId}${problem}${remedy === '' ? '' : `; ${remedy}`}`);
 }
 
 /** `callback_settings.otel.message_logging: false`, or LiteLLM's equivalent setting. */
@@ -160,7 +162,7 @@ function isTextless({ message_logging: logging, turn_off_message_logging: off }:
 
 function needed(env: Environment, variable: string): string {
   const value = trimmedText(env[variable]);
-  if (value === undefined) throw new SinkFault(`${variable}: must be set`);
+  if (value === undefined) throw new SinkFault(`${variable} must be set`);
   return value;
 }
 
@@ -171,7 +173,7 @@ function checkUrl(path: string, value: string): string {
     while (value[end - 1] === '/') end--;
     return value.slice(0, end);
   }
-  throw new SinkFault(`${path}: must be an http:// or https:// address`);
+  throw new SinkFault(`${path} must be an http:// or https:// URL`);
 }
 
 function withEnd(url: string, end: string): string {

@@ -16,7 +16,7 @@ export interface AbandonedExchange extends Abortable {
 
 /** An answer that is still read although its caller has abandoned it. */
 export interface AttemptDrain {
-  /** Reads no further: the attempt is settled by what has arrived. */
+  /** Stops reading; the attempt is settled with the part that has arrived. */
   end(): void;
 }
 
@@ -46,7 +46,7 @@ export function abandon(attempt: DrainedAttempt, exchange: AbandonedExchange, er
       clearTimeout(timer);
       attempt.drain = undefined;
     };
-    // Before `detach`, which may end the stream of the caller, or read all that is left, at once.
+    // Before `detach`, which can synchronously end the caller's stream or read the rest of it.
     attempt.drain = { end };
     call.draining++;
     const isRead = exchange.detach?.(error, (usage) => {

@@ -2,7 +2,7 @@ import type { ObservedAttempt } from '../common/call-observer.js';
 import { ProviderError } from '../common/provider-error.js';
 import { completedUsage, inputUsage, limitedUsage, pictureUsage, type AnswerUsage, type StatedUsage } from '../http/answer-usage.js';
 import { usdOf } from '../common/nano-usd.js';
-import { billedTier } from '../http/token-estimate/asked-tier.js';
+import { billedTier } from '../http/token-estimate/requested-tier.js';
 import { answerCost, reportedCost, tierOfAttempt, type AnswerCost } from './answer/answer-cost.js';
 import type { CallFacts } from './answer/call-facts.js';
 import { upstreamModel } from '../providers/endpoint/resolution.js';
@@ -10,7 +10,7 @@ import type { Call, CallTarget } from './call.js';
 import { abandon, type AbandonedExchange, type AttemptDrain } from './attempt-drain.js';
 import { modelOutput, WITHOUT_OUTPUT, type MaxOutputOf, type OutputHold } from './budget-hold.js';
 import { namedBaseModel } from '../router/deployments/deployment.js';
-import type { TriedDeployments } from '../router/selection/tried.js';
+import type { TriedDeployments } from '../router/selection/tried-deployments.js';
 import type { Selection } from './call-router.js';
 import { AttemptTimer, type AttemptTimes, type AwaitedPart, type CallCancellation } from './cancellation.js';
 import { judge, type Failure, type JudgedAttempt } from './failure.js';
@@ -21,7 +21,7 @@ const DEFAULT_OUTPUT = 16_384;
 /** Models that reason before they answer, and bill this reasoning without showing it. */
 const HIDES_REASONING = /(?:^|[/.])(?:o[1-9](?:$|-)|gpt-5|gemini-(?:2\.5|[3-9])|grok-4)/;
 /** Operations whose answers are text. */
-const WITH_REPLY: ReadonlySet<string> = new Set(['chat', 'completions', 'messages', 'responses']);
+const WITH_REPLY: ReadonlySet<string> = new Set(['chat', 'completions', 'messages', 'responses', 'generateContent']);
 
 /** One request to a provider: by the connection pool, or by a function of the caller. */
 export interface Exchange extends AbandonedExchange {
@@ -83,7 +83,7 @@ export interface AttemptSettlement {
   streamBroke(attempt: Attempt, failure: Failure): void;
   /** A failed attempt has been read to its end, so its usage is final. */
   drained(attempt: Attempt, failure: Failure): void;
-  /** Output tokens of each choice of a usual answer of a model group; 0 where none is known. */
+  /** Output tokens of each choice of a usual answer of a model group; 0 if none is known. */
   usualOutput(group: string): number;
   /** Reasoning tokens of a usual answer; `undefined` before the group's first answer. */
   usualReasoning(group: string): number | undefined;
@@ -113,7 +113,7 @@ export class Attempt implements JudgedAttempt {
   private priced: { readonly usage: AnswerUsage; readonly cost: AnswerCost | undefined } | undefined = undefined;
   /** Whether the provider reports an invalid cost. */
   hasInvalidCost = false;
-  /** The provider does not have what a request that passes as it is asks for: a path, a file. */
+  /** The provider does not have the path or file that a forwarded request needs. */
   isNotThere = false;
   /** The provider does not have an object that the request names, such as a previous response. */
   isLost = false;
@@ -292,7 +292,7 @@ export class Attempt implements JudgedAttempt {
     const { exchange, hasReply, call, selection, cancelled, hasTimedOut, firstChunkAtMs } = this;
     if (exchange === undefined) return 0;
     const { receivedTokens } = exchange;
-    // Before its first chunk, only an abandoned stream can have reasoned.
+    // Before the first chunk, only an abandoned stream can have produced reasoning.
     const hasWritten = receivedTokens > 0 || firstChunkAtMs !== undefined || (call.stream && (cancelled !== undefined || hasTimedOut));
     if (!hasReply || !hasWritten || exchange.showsReasoning === true) return receivedTokens;
     const { choices } = call.asked.facts.output;
@@ -335,6 +335,7 @@ export class Attempt implements JudgedAttempt {
     const { deployment, group } = this.selection;
     const durationMs = (this.answeredAtMs ?? performance.now()) - asked.startedAtMs;
     const cost = this.answerCost;
+    const guardrails = this.call.guards?.applied;
     return {
       deploymentId: deployment.id,
       provider: deployment.provider,
@@ -348,6 +349,7 @@ export class Attempt implements JudgedAttempt {
       overheadMs: Math.max(0, durationMs - upstreamMs - waitedMs),
       ...(cost !== undefined && { cost, costUsd: usdOf(cost.nanoUsd) }),
       providerRequestId: this.exchange?.requestId,
+      ...(guardrails !== undefined && guardrails.length > 0 && { guardrails }),
     };
   }
 
@@ -362,7 +364,7 @@ export class Attempt implements JudgedAttempt {
     if (this.priced?.usage === usage) return this.priced.cost;
     const { deployment, model } = this.selection;
     const reported = reportedCost(this.provider, usage.stated, this.exchange?.statedCost);
-    // Prices are per whole token; counts reported by the app may have fractions.
+    // Prices are per whole token; counts reported by the app can be fractional.
     const tokens = [Math.round(usage.promptTokens), Math.round(usage.completionTokens)] as const;
     const serviceTier = billedTier(usage.serviceTier, tierOfAttempt(this));
     const priced = deployment.priced(...tokens, model, serviceTier === undefined ? usage.details : { ...usage.details, serviceTier });

@@ -1,11 +1,18 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../common/http-errors.js';
-import { askedOutput, asksBackground, dropsLimit, liftsLimit, outputCap, type AskedOutput } from '../http/token-estimate/asked-output.js';
+import {
+  requestedOutput,
+  asksBackground,
+  dropsLimit,
+  liftsLimit,
+  outputCap,
+  type RequestedOutput,
+} from '../http/token-estimate/requested-output.js';
 import { affordableOutput, askedSearches, mayHaveSound, plainNanoUsd, worstNanoUsd } from '../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { AttemptHold, HoldDenial } from '../http/request-hold.js';
 import { pictureTokens } from './forwarded/form-media.js';
 import { tierOfAttempt } from './answer/answer-cost.js';
-import type { AskedCall } from './asked-call.js';
+import type { CallRequest } from './call-request.js';
 import { namedBaseModel } from '../router/deployments/deployment.js';
 import type { Selection } from './call-router.js';
 import { addedFields } from '../providers/own-fields.js';
@@ -13,7 +20,7 @@ import { addedFields } from '../providers/own-fields.js';
 /** Operations whose answers are not priced by output tokens. */
 export const WITHOUT_OUTPUT: ReadonlySet<string> = new Set(['embeddings', 'moderations', 'rerank', 'files', 'batches']);
 
-/** Output tokens that a model can write; `null` where that is not known. */
+/** Output tokens that a model can write; `null` if that is not known. */
 export type MaxOutputOf = (model: string) => number | null;
 
 /** That of a selection: `max_output_tokens` of its deployment, else the figure of its model. */
@@ -26,7 +33,7 @@ export function modelOutput({ deployment, model }: Selection, maxOutputOf: MaxOu
 export interface PricedAttempt {
   readonly call: {
     readonly request: RequestContext | undefined;
-    readonly asked: AskedCall;
+    readonly asked: CallRequest;
   };
   readonly selection: Selection;
   readonly promptTokens: number | undefined;
@@ -88,7 +95,7 @@ function loweredTo(
   const usualNano = priced.costOf(usual);
   if (usualNano === undefined) return undefined;
   const share = Math.max(own, Math.floor(left / 2), usualNano);
-  // Requests more than is left, so that the denial describes the lowered request.
+  // Requests more than is left, so that the error describes the lowered request.
   if (share > left && denied > usualNano) return { output: usual, nanoUsd: usualNano };
   const isHeld = error instanceof BudgetExceededError && error.reason === 'budget_held';
   if (share > left && isHeld) return undefined;
@@ -107,7 +114,7 @@ interface PricedOutput {
   usualCost(): number | undefined;
   /** Whether a lower limit of the output would be sent. */
   readonly isLowered: boolean;
-  /** The most output that an amount pays; `undefined` where that is next to nothing. */
+  /** The most output that an amount pays; `undefined` if that is next to nothing. */
   outputFor(nanoUsd: number): number | undefined;
 }
 
@@ -117,18 +124,18 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const { overrides } = target;
   const { operation, body, facts, soundTokens = 0 } = call.asked;
   const { defaults, fixed, isLifted, searches } = fixedFactsOf(deployment.params);
-  const changed = overrides === undefined ? UNCHANGED : askedOutput(overrides, operation);
+  const changed = overrides === undefined ? UNCHANGED : requestedOutput(overrides, operation);
   const choices = Math.max(facts.output.choices, changed.choices, defaults.choices, fixed.choices);
   const isDropped = facts.dropsLimit || isLifted;
   const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
-  // Both limits are sent if the deployment's field has another name than the request's.
+  // Both limits are sent if the deployment's field and the request's have different names.
   const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
   const most = modelOutput(selection, maxOutputOf);
   const prices = { sourced: deployment.pricesOf(model), tier: tierOfAttempt(attempt) };
   const prompt = {
     tokens: promptTokens + soundTokens + tokensOfPictures(attempt),
     hasSound: (body !== undefined && operation === 'audio') || facts.hasSound || (overrides !== undefined && mayHaveSound(overrides)),
-    // The protocol decides whose tools are sent, so the largest figure counts.
+    // The protocol decides which tools are sent, so the largest figure counts.
     searches: Math.max(facts.searches, searches, overrides === undefined ? 0 : askedSearches(overrides)),
   };
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
@@ -148,14 +155,14 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
 
 /** Values that the parameters of a deployment add to each request. */
 interface FixedFacts {
-  readonly defaults: AskedOutput;
-  readonly fixed: AskedOutput;
+  readonly defaults: RequestedOutput;
+  readonly fixed: RequestedOutput;
   /** Whether they remove a limit of the request. */
   readonly isLifted: boolean;
   readonly searches: number;
 }
 
-const UNCHANGED: AskedOutput = { tokens: 0, isLimited: false, choices: 1 };
+const UNCHANGED: RequestedOutput = { tokens: 0, isLimited: false, choices: 1 };
 /** Keyed by the parameters, which are frozen. */
 const fixedFacts = new WeakMap<object, FixedFacts>();
 
@@ -164,8 +171,8 @@ function fixedFactsOf(params: Readonly<Record<string, unknown>>): FixedFacts {
   if (facts === undefined) {
     const added = addedFields(params);
     facts = {
-      defaults: askedOutput(params),
-      fixed: askedOutput(added),
+      defaults: requestedOutput(params),
+      fixed: requestedOutput(added),
       isLifted: dropsLimit(params) || liftsLimit(added),
       searches: Math.max(askedSearches(params), askedSearches(added)),
     };
@@ -183,12 +190,12 @@ function tokensOfPictures({ call, selection: { deployment, model } }: PricedAtte
 /** The figure of a fallback comes before that of the request, and a deployment's is a default. */
 function limitInForce(
   { call, target: { overrides } }: PricedAttempt,
-  changed: AskedOutput,
-  defaults: AskedOutput,
-): Pick<AskedOutput, 'tokens' | 'isLimited'> {
+  changed: RequestedOutput,
+  defaults: RequestedOutput,
+): Pick<RequestedOutput, 'tokens' | 'isLimited'> {
   const { maxTokens = 0, facts, operation } = call.asked;
   if (changed.isLimited) return changed;
-  // A fallback's figure that its API does not know leaves that of the request in force.
+  // If the fallback's API does not support its field, the request's value still applies.
   const tokens = Math.max(changed.tokens, maxTokens);
   if (facts.isUnlimited(operation) || (overrides !== undefined && liftsLimit(overrides))) return { tokens, isLimited: false };
   if (maxTokens > 0) return { tokens, isLimited: true };
@@ -196,16 +203,16 @@ function limitInForce(
 }
 
 function unmetered({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {
-  const reason = 'a budget applies, and providers report the cost of a background response only after its answer';
-  return new UnsupportedRequestError({ param: 'background', provider: deployment.provider, reason, mend: 'send the request without it' });
+  const reason = 'a budget applies, and providers report the cost of a background response only after it has finished';
+  return new UnsupportedRequestError({ param: 'background', provider: deployment.provider, reason, remedy: 'send the request without it' });
 }
 
 function unpriced({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {
-  const mend = 'the operator must set its price (input_cost_per_token), or rateLimit.budgets.unpricedUsd';
+  const remedy = 'the operator must set its price (input_cost_per_token), or rateLimit.budgets.unpricedUsd';
   return new UnsupportedRequestError({
     param: 'model',
     provider: deployment.provider,
     reason: `a budget applies, and the price of ${deployment.modelName} is not known`,
-    mend,
+    remedy,
   });
 }

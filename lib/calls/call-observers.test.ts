@@ -1,7 +1,7 @@
 import type { ObservedAttempt } from '../common/call-observer.js';
 import type { Call } from './call.js';
 import { CallObservers } from './call-observers.js';
-import type { WatchedAttempt } from './watched-call.js';
+import type { WatchedAttempt } from './attempt-observer.js';
 
 const START = {} as never;
 const CALL = {} as Call;
@@ -77,7 +77,9 @@ describe('CallObservers', () => {
     let sent = 0;
     const observed = all.started(START, CALL)?.attempt(START, ATTEMPT);
     expect(observed?.run(() => ++sent)).toBe(name === 'sends twice' ? 2 : 1);
-    expect(lines).toEqual(names.map((each) => `Call observer: threw (${each}); calls continue without it; further errors are not logged`));
+    expect(lines).toEqual(
+      names.map((each) => `Call observer: an observer threw (${each}); calls continue without the observer; further errors are not logged`),
+    );
   });
 
   it.each<[string, ObservedAttempt['run'], number]>([

@@ -1,7 +1,7 @@
 import type { AttemptStart, CallObserver, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from '../common/call-observer.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { Call } from './call.js';
-import type { WatchedAttempt, WatchedCall } from './watched-call.js';
+import type { WatchedAttempt, WatchedCall } from './attempt-observer.js';
 
 /**
  * The observers of a client's calls, combined into one. Their errors are logged once and change
@@ -69,9 +69,9 @@ class AddedObserver {
   private report(error: unknown): void {
     if (this.isReported) return;
     this.isReported = true;
-    // Its message may quote a prompt.
+    // Its message can quote a prompt.
     const name = error instanceof Error ? error.name : typeof error;
-    this.log.error(`Call observer: threw (${name}); calls continue without it; further errors are not logged`);
+    this.log.error(`Call observer: an observer threw (${name}); calls continue without the observer; further errors are not logged`);
   }
 }
 
@@ -97,7 +97,7 @@ class SafeCall implements WatchedCall {
   }
 }
 
-/** Sends exactly once, whatever the observer does. Errors of `send` are not the observer's. */
+/** Sends exactly once, regardless of the observer. Errors of `send` are not the observer's. */
 function runOnce<T>(attempt: ObservedAttempt, send: () => T, observer: AddedObserver): T {
   let sent: { readonly result: T } | { readonly error: unknown } | undefined;
   const once = (): T => {
@@ -132,7 +132,7 @@ class JointCall implements WatchedCall {
   attempt(start: AttemptStart, attempt: WatchedAttempt): ObservedAttempt {
     const attempts = this.observed.map((call) => call.attempt(start, attempt));
     return {
-      // The first one's context is the outermost.
+      // The context of the first observer is the outermost.
       run: (send) => attempts.reduceRight((inner, attempt) => () => attempt.run(inner), send)(),
       firstChunk: () => attempts.forEach((attempt) => attempt.firstChunk()),
       ended: (outcome) => attempts.forEach((attempt) => attempt.ended(outcome)),

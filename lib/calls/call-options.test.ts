@@ -71,7 +71,7 @@ describe('steeredOptions', () => {
   it("leaves fallbacks to Anthropic, but checks the caller's models in them", () => {
     expect(steered({ fallbacks: 'default' }, {}, true).fallbacks).toBeUndefined();
     expect(steered({ fallbacks: [{ model: 'a' }] }, {}, true).fallbacks).toBeUndefined();
-    expect(() => steered({ fallbacks: [{ model: 'secret' }] }, {}, true)).toThrow('may call');
+    expect(() => steered({ fallbacks: [{ model: 'secret' }] }, {}, true)).toThrow('allowed to use');
   });
 });
 

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { refuseArgument, checkArray, checkBoolean, checkInteger, checkNumber, checkString, optional } from '../common/options.js';
-import { readFallbacks, type Fallbacks } from '../router/fallback-table.js';
+import { readFallbacks, type Fallbacks } from '../router/fallback-order.js';
 import type { ClosableResponse } from './cancellation.js';
 import type { RoutingContext } from './call-router.js';
 import type { CallerLimits } from './llm-client.options.js';
@@ -19,8 +19,8 @@ export interface CallOptions {
    */
   readonly request?: object;
   /**
-   * The response to that request (Node's, Express's, Fastify's): the call ends when its client
-   * disconnects.
+   * The response to that request (Node's, Express's or Fastify's): the call is cancelled when its
+   * client disconnects.
    */
   readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
   /** Input for the router: prompt tokens, tags, a strategy. */
@@ -37,25 +37,28 @@ export interface CallOptions {
   readonly streamTimeoutMs?: number;
   /** Retries. Default: the router's `num_retries`. */
   readonly numRetries?: number;
-  /** Fallbacks instead of the router's: names, chains by group, or targets with changes. */
+  /**
+   * Fallbacks that replace the router's: names, chains by group, or entries with changed
+   * parameters.
+   */
   readonly fallbacks?: Fallbacks;
   /** Fallbacks for a prompt that exceeds the context window. */
   readonly contextWindowFallbacks?: Fallbacks;
   /** Fallbacks for a prompt that a content filter rejects. */
   readonly contentPolicyFallbacks?: Fallbacks;
-  /** Whether to try no other model group or priority tier. Default false. */
+  /** Disables other model groups and priority tiers. Default false. */
   readonly disableFallbacks?: boolean;
   /**
-   * The tenant that the call belongs to while calls wait: tenants share by tokens. Default: derived
-   * from the `request`.
+   * The tenant of the call in the wait queue, where tenants share capacity by tokens. Default:
+   * derived from the `request`.
    */
   readonly tenant?: string;
-  /** Urgency of the call while calls wait. Default `default`. */
+  /** Priority of the call in the wait queue. Default `default`. */
   readonly queueClass?: QueueClass;
   /**
-   * Returns whether the caller may call the body's `model`, every other model that the body names
-   * for a provider (otherwise 403, `MODEL_NOT_ALLOWED`), and the model groups in its `fallbacks`.
-   * Default: all.
+   * Returns whether the caller is allowed to use a model: the body's `model`, any other model in
+   * the body that is meant for a provider (otherwise 403, `MODEL_NOT_ALLOWED`), and the model
+   * groups in its `fallbacks`. Default: all.
    */
   readonly mayCall?: (model: string) => boolean;
 }
@@ -127,15 +130,15 @@ export const MODEL_FIELD = /^model$/i;
  * @throws InvalidArgumentError naming the entry.
  */
 function readCallersFallbacks(path: string, value: unknown, most: number, mayCall: (model: string) => boolean = () => true): Fallbacks {
-  const refuse = (count: number): Error => new InvalidArgumentError(path, count, `must have at most ${most} targets`, 'TOO_MANY_ENTRIES');
+  const refuse = (count: number): Error => new InvalidArgumentError(path, count, `must have at most ${most} entries`, 'TOO_MANY_ENTRIES');
   if (Array.isArray(value) && value.length > most) throw refuse(value.length);
   const targets = [...readFallbacks(path, value, refuseArgument).values()].flat();
   if (targets.length > most) throw refuse(targets.length);
   for (const { model, overrides = {} } of targets) {
     const other = Object.keys(overrides).find((name) => name !== 'model' && MODEL_FIELD.test(name));
     if (other !== undefined)
-      throw new InvalidArgumentError(path, other, 'must name a model in lower case: some servers read it as the model');
-    if (!mayCall(model)) throw new InvalidArgumentError(path, model, 'must name models that the caller may call');
+      throw new InvalidArgumentError(path, other, 'must set model in lower case, because some servers ignore the case');
+    if (!mayCall(model)) throw new InvalidArgumentError(path, model, 'must contain only models that the caller is allowed to use');
   }
   return value as Fallbacks;
 }

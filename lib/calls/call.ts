@@ -1,16 +1,18 @@
 import type { CallOutcome } from '../common/call-observer.js';
+import type { GuardrailRecord } from '../common/call-record.js';
 import type { Fields } from '../common/objects.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
 import type { Principal } from '../http/principal.js';
 import type { RequestContext } from '../http/request-context.js';
 import { DEFAULT_TIMEOUT_MS } from '../router/settings.js';
 import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from './llm-client.options.js';
-import type { AskedCall } from './asked-call.js';
+import type { CallRequest } from './call-request.js';
 import type { SteeredOptions } from './call-options.js';
 import type { Failure } from './failure.js';
 import { changesOf } from '../providers/openai/request.js';
 import { CallCancellation, type AttemptTimes } from './cancellation.js';
-import type { WatchedCall } from './watched-call.js';
+import type { LoggedBodies } from './hooks/logged-bodies.js';
+import type { WatchedCall } from './attempt-observer.js';
 import type { CallRouter, Deployment, FallbackTarget, RoutingContext } from './call-router.js';
 
 /** One attempt that failed. */
@@ -21,7 +23,7 @@ export interface AttemptFailure {
   readonly status?: number;
 }
 
-/** A model group that a call tries, and what the call sends there. */
+/** A model group that a call tries, and the request for it. */
 export interface CallTarget extends FallbackTarget {
   readonly inputTokens: number | undefined;
 }
@@ -36,13 +38,16 @@ export interface Alternatives {
 
 /** Steps that a call's hooks run around its attempts. */
 export interface CallGuards {
-  /**
-   * Runs what comes before the first attempt. It may change what the call sends, deny it by an
-   * error, or give its answer.
-   */
+  /** Runs before the first attempt. Can change the request, deny it with an error, or answer it. */
   prepare(call: Call): Promise<unknown>;
   /** The error that the client gets instead of the one that ended the call. */
   guardFailure?(error: unknown): Promise<unknown>;
+  /** Names of the guardrails that apply. */
+  readonly applied?: readonly string[];
+  /** Results of the guardrails so far. */
+  records?(): readonly GuardrailRecord[];
+  /** `undefined`: logs get the bodies as they are. */
+  readonly logged?: ((bodies: LoggedBodies) => Promise<LoggedBodies>) | undefined;
 }
 
 /** How a call ended. */
@@ -87,7 +92,7 @@ export class Call {
   upstreamMs = 0;
   /** Tokens of failed attempts whose prompt was sent. */
   lostTokens = 0;
-  /** Cost of all attempts; `NaN` where an attempt has no known price. */
+  /** Cost of all attempts; `NaN` if an attempt has no known price. */
   nanoUsd = 0;
   /** Whether a prompt was sent whose tokens are not known. */
   hasUncountedLoss = false;
@@ -114,8 +119,8 @@ export class Call {
   /** The HTTP request whose reservation the call settles. */
   readonly request: RequestContext | undefined;
   readonly stream: boolean;
-  /** Hooks can change what the call asks for before the first attempt. */
-  asked!: AskedCall;
+  /** Hooks can change the request before the first attempt. */
+  asked!: CallRequest;
   options!: SteeredOptions;
   context!: RoutingContext;
   /** Tokens of each answer that it asks for. */
@@ -126,7 +131,7 @@ export class Call {
 
   /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
   constructor(
-    asked: AskedCall,
+    asked: CallRequest,
     private readonly client: CallSettings,
     /** `undefined`: no hook takes part in its content. */
     readonly guards?: CallGuards,
@@ -145,7 +150,7 @@ export class Call {
    * Reserves the amounts of the request: at the start, and again after hooks have changed the body.
    * The timeout continues.
    */
-  take(asked: AskedCall): void {
+  take(asked: CallRequest): void {
     const { promptTokens: inputTokens, maxTokens, stream, options } = asked;
     this.asked = asked;
     this.options = options;
@@ -175,7 +180,10 @@ export class Call {
     const withoutAnswer = lostTokens > 0 && !hasUncountedLoss ? 0 : undefined;
     const tokens = ending.answer === undefined ? withoutAnswer : ending.answer.tokens;
     this.request?.hold.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, !Number.isNaN(nanoUsd));
-    this.observed?.ended(ending.outcome());
+    if (this.observed === undefined) return;
+    const guardrails = this.guards?.records?.();
+    const outcome = ending.outcome();
+    this.observed.ended(guardrails === undefined || guardrails.length === 0 ? outcome : { ...outcome, guardrails });
   }
 
   /** How long a stream waits for a client that has stopped reading. */
@@ -201,8 +209,8 @@ export class Call {
   }
 
   /**
-   * Prompt tokens if a fallback changes the request. What the program states of its input holds,
-   * whatever is changed.
+   * Prompt tokens if a fallback changes the request. A number passed by the app is kept in any
+   * case.
    */
   countChanged(overrides: Fields): number | undefined | Promise<number> {
     const { body, isLarge, options } = this.asked;

@@ -2,7 +2,7 @@ import { EventEmitter, getMaxListeners, setMaxListeners } from 'node:events';
 import { LONGEST_TIMER_MS } from '../common/clock.js';
 import { RequestCancelledError } from '../common/errors.js';
 import { refuseArgument } from '../common/options.js';
-import { whenOver, type NodeResponse } from '../common/response-over.js';
+import { whenOver, type NodeResponse } from '../common/response-end.js';
 
 /** A response that reports a disconnected client: Node's own, Express's, Fastify's `reply.raw`. */
 export type ClosableResponse = NodeResponse & {
@@ -22,13 +22,16 @@ interface Cancelling {
   readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
 }
 
+/** A cancellation, or a denial. */
+type EndingError = Error & { readonly code: string };
+
 const NONE: readonly never[] = [];
 
 /** Cancels a call when its signal aborts, or its client leaves before the answer is complete. */
 export class CallCancellation {
   /** The one operation in flight. */
   active: Abortable | undefined = undefined;
-  error: RequestCancelledError | undefined = undefined;
+  error: EndingError | undefined = undefined;
 
   private signal: AbortSignal | undefined = undefined;
   private onAbort: (() => void) | undefined = undefined;
@@ -42,7 +45,7 @@ export class CallCancellation {
     const raw = response && 'raw' in response ? response.raw : (response ?? undefined);
     this.response = raw;
     if (raw !== undefined && typeof (raw as ClosableResponse | null)?.on !== 'function')
-      throw refuseArgument('response', raw, 'must be a response of Node.js or a reply of Fastify');
+      throw refuseArgument('response', raw, 'must be a Node.js response or a Fastify reply');
     if (signal !== undefined && signal !== null) this.follow(signal);
     if (raw === undefined) return;
     this.unwatch = whenOver(raw, () => {
@@ -53,7 +56,7 @@ export class CallCancellation {
   private follow(signal: AbortSignal): void {
     if (typeof signal.addEventListener !== 'function') throw refuseArgument('signal', signal, 'must be an AbortSignal');
     if (signal.aborted) return this.cancel(signal.reason);
-    // One signal may serve all calls of a process. Node would warn of a leak at the eleventh.
+    // All calls of a process can share one signal. Node would warn of a leak at the eleventh.
     if (hasDefaultLimit(signal)) setMaxListeners(Infinity, signal);
     const onAbort = (): void => this.cancel(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -73,7 +76,17 @@ export class CallCancellation {
     return child;
   }
 
-  private abort(error: RequestCancelledError): void {
+  /** Ends the call as a denial, and not as its client's cancellation. */
+  deny(error: EndingError): void {
+    if (this.error === undefined) this.abort(error);
+  }
+
+  /** Whether its client, or the program, has cancelled the call. */
+  get isByCaller(): boolean {
+    return this.error instanceof RequestCancelledError;
+  }
+
+  private abort(error: EndingError): void {
     this.error = error;
     this.active?.abort(error);
     for (const child of this.children) if (child.error === undefined) child.abort(error);
@@ -92,7 +105,7 @@ export class CallCancellation {
 
   /** The result of `work`. @throws RequestCancelledError as soon as the call is cancelled */
   async until<T>(work: Promise<T>): Promise<T> {
-    // It may fail when nothing waits for it any more.
+    // It can reject after nothing awaits it any longer.
     work.catch(() => {});
     if (this.error !== undefined) throw this.error;
     try {
@@ -102,7 +115,7 @@ export class CallCancellation {
     }
   }
 
-  /** Waits. @throws RequestCancelledError when the call is cancelled before or meanwhile. */
+  /** Waits. @throws RequestCancelledError if the call is cancelled before or during the wait. */
   async wait(ms: number): Promise<void> {
     if (this.error !== undefined) throw this.error;
     await new Promise<void>((resolve, reject) => {

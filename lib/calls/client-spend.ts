@@ -75,7 +75,7 @@ export class ClientSpend extends SpendSums {
   addAppCost({ model = '', team, nanoUsd }: AppCost): void {
     this.add(0, 0, nanoUsd);
     this.appNanoUsd = addNanoUsd(this.appNanoUsd, nanoUsd);
-    // Clients name these models: they must not take the place of the groups.
+    // Clients choose these names, so they must not displace model groups.
     const isShown = model.length <= LONGEST_MODEL && (this.appModels.has(model) || this.appModels.size < MOST_MODELS);
     if (isShown) this.appModels.add(model);
     this.byGroup.add({ group: isShown ? model : 'other', provider: 'reported', team }, nanoUsd);
@@ -103,7 +103,7 @@ export type CostLabels = Readonly<Record<'group' | 'provider', string> & { team?
 export interface SpendingHistory {
   /** Length of an interval in milliseconds; the last interval is still running. */
   readonly binMs: number;
-  /** Each with 72 figures: six hours. */
+  /** Each has 72 figures, for six hours. */
   readonly series: readonly { readonly labels: CostLabels; readonly nanoUsd: readonly number[] }[];
 }
 
@@ -239,8 +239,8 @@ export class ReportedCosts {
     const counter = (name: string, help: string, value: number, labels: MetricSample['labels']): MetricSample =>
       sampleOf(`llm_client_${name}`, help, 'counter', value, labels);
     const costs = 'The part of llm_client_cost_usd_total that providers reported with their answers';
-    const differences = 'Difference in USD between costs reported by providers and those of the price list';
-    const invalid = 'Answers whose reported cost was not a number, negative or too high';
+    const differences = 'Difference in USD between costs reported by providers and costs from the price list';
+    const invalid = 'Answers whose reported cost was negative, too high or not a number';
     return [...this.providers].flatMap(([provider, { reported, above, below, ignored }]) => [
       counter('provider_cost_usd_total', costs, usdOf(reported), { provider }),
       counter('cost_difference_usd_total', differences, usdOf(above), { provider, direction: 'above' }),

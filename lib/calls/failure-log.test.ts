@@ -21,10 +21,10 @@ describe('FailureLog', () => {
     failures.add(callOf('chat'), failureOf('timeout'), 120_000);
     const details = 'deployment east, provider request req_1';
     expect(lines).toEqual([
-      `LLM client: call at-0 of chat failed (PROVIDER_SERVER, ${details})`,
-      `LLM client: call at-60000 of chat failed (PROVIDER_SERVER, ${details}); 2 more since the last such line`,
-      `LLM client: call at-120000 of chat failed (PROVIDER_SERVER, ${details})`,
-      `LLM client: call a of chat failed (PROVIDER_TIMEOUT, ${details})`,
+      `LLM client: call at-0 to chat failed (PROVIDER_SERVER, ${details})`,
+      `LLM client: call at-60000 to chat failed (PROVIDER_SERVER, ${details}); 2 more of this kind since the last line`,
+      `LLM client: call at-120000 to chat failed (PROVIDER_SERVER, ${details})`,
+      `LLM client: call a to chat failed (PROVIDER_TIMEOUT, ${details})`,
     ]);
   });
 
@@ -48,15 +48,15 @@ describe('FailureLog', () => {
       { cause },
     );
     new FailureLog(log).add(callOf('chat'), error, 0);
-    expect(lines).toEqual([`LLM client: call without an id of chat failed (${words})`]);
+    expect(lines).toEqual([`LLM client: a call to chat failed (${words})`]);
   });
 
   it('logs the deployment that answered in place of the one that failed, once a minute and apart from failures', () => {
     const failures = new FailureLog(log);
     failures.add(callOf('chat'), failureOf('server'), 0);
     for (const atMs of [0, 59_999, 60_000]) failures.addAnswered(callOf('chat'), failureOf('server'), 'west\n', atMs);
-    const words = 'a call of chat was answered by deployment west\\x0a after a failure (PROVIDER_SERVER, deployment east)';
-    expect(lines.slice(1)).toEqual([`LLM client: ${words}`, `LLM client: ${words}; 1 more since the last such line`]);
+    const words = 'a call to chat was answered by deployment west\\x0a after a failure (PROVIDER_SERVER, deployment east)';
+    expect(lines.slice(1)).toEqual([`LLM client: ${words}`, `LLM client: ${words}; 1 more of this kind since the last line`]);
   });
 
   it.each([
@@ -64,15 +64,15 @@ describe('FailureLog', () => {
     [129, `${'x'.repeat(128)}…`],
   ])('shows a name of %s characters', (length, shown) => {
     new FailureLog(log).add(callOf('x'.repeat(length)), 'no error', 0);
-    expect(lines).toEqual([`LLM client: call without an id of ${shown} failed (unknown error)`]);
+    expect(lines).toEqual([`LLM client: a call to ${shown} failed (unknown error)`]);
   });
 
   it('bounds lines and names that come from callers', () => {
     const failures = new FailureLog(log);
     for (let i = 0; i < 1000; i++) failures.add(callOf(`model-${i}\n${'x'.repeat(500)}`, { id: 'req-7' }), new Error('secret words'), 0);
     expect(lines).toHaveLength(100);
-    expect(lines[0]).toMatch(/^LLM client: call without an id of model-0\\x0ax{120}… failed \(Error, request req-7\)$/);
+    expect(lines[0]).toMatch(/^LLM client: a call to model-0\\x0ax{120}… failed \(Error, request req-7\)$/);
     failures.add(callOf('new'), undefined, 60_000);
-    expect(lines[100]).toBe('LLM client: call without an id of new failed (unknown error)');
+    expect(lines[100]).toBe('LLM client: a call to new failed (unknown error)');
   });
 });

@@ -31,14 +31,15 @@ export class FailureLog {
       error instanceof ProviderError && error.providerRequestId !== undefined && `provider request ${shown(error.providerRequestId)}`,
       typeof requestId === 'string' && `request ${shown(requestId)}`,
     ];
-    this.write({ subject: `call ${id ?? 'without an id'} of ${shown(group)} failed`, group, error, deploymentId, more }, nowMs);
+    const name = id === undefined ? 'a call' : `call ${id}`;
+    this.write({ subject: `${name} to ${shown(group)} failed`, group, error, deploymentId, more }, nowMs);
   }
 
   /** @param error of the first deployment that failed. @param by the deployment that answered */
   addAnswered(call: Call, error: unknown, by: string, nowMs = performance.now()): void {
     const { model } = call.asked;
     const { deploymentId } = failedCallOf(error);
-    const subject = `a call of ${shown(model)} was answered by deployment ${shown(by)} after a failure`;
+    const subject = `a call to ${shown(model)} was answered by deployment ${shown(by)} after a failure`;
     this.write({ subject, group: `${model} answered`, error, deploymentId, more: [] }, nowMs);
   }
 
@@ -53,7 +54,7 @@ export class FailureLog {
     if (last === undefined && !this.hasRoom(nowMs)) return;
     this.lines.set(key, { atMs: nowMs, more: 0 });
     const details = [cause, deploymentId !== undefined && `deployment ${shown(deploymentId)}`, ...more].filter((part) => part !== false);
-    const others = last === undefined || last.more === 0 ? '' : `; ${last.more} more since the last such line`;
+    const others = last === undefined || last.more === 0 ? '' : `; ${last.more} more of this kind since the last line`;
     this.log.warn(`LLM client: ${subject} (${details.join(', ')})${others}`);
   }
 

@@ -87,20 +87,20 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   const { selection, cancelled, isOverCallersTime, isNotThere, isLost, isMocked } = attempt;
   if (cancelled !== undefined) return new Failure(cancelled, 'cancelled');
   if (thrown instanceof CallbackError) return new Failure(thrown.cause, 'caller');
-  // Another deployment would be guarded by the same hook.
+  // The same hook would also guard another deployment.
   if (thrown instanceof CallDeniedError || thrown instanceof CallHookFailedError) return new Failure(thrown, 'caller');
   if (thrown instanceof UnsupportedRequestError) return new Failure(thrown, 'caller', { kind: 'bad_request', status: 400 });
   // A cheaper deployment or fallback may be within the budget.
   if (thrown instanceof BudgetExceededError) return new Failure(thrown, 'caller', { kind: 'bad_request', status: 429 });
   const { deployment, group } = selection;
-  // The client of the call must not read what its operator has to correct.
+  // Details are for the operator, not for the client.
   const error = thrown instanceof InvalidConfigurationError ? new DeploymentMisconfiguredError(group, [deployment.id], thrown) : thrown;
   const reason = reasonOf(error);
   if (reason === undefined) return new Failure(error, 'caller');
   if (error instanceof DeploymentMisconfiguredError) return new Failure(error, 'operator', reason);
-  // Behind a `*` the caller names the model.
+  // For a `*`, the caller chose the model.
   const isUnknownModel = reason.kind === 'not_found' && deployment.model.includes('*');
-  // The client has to name another object, or send the conversation again.
+  // The client must use another object, or send the conversation again.
   if (isLost === true || (reason.kind === 'bad_request' && reason.status === NOT_FOUND))
     return new Failure(error, 'caller', { ...reason, kind: 'bad_request' });
   if (isOverCallersTime || isUnknownModel || isNotThere || isMocked === true) return new Failure(error, 'caller', reason);
@@ -112,7 +112,7 @@ const NOT_FOUND = 404;
 
 /** Whether a limit, a budget or a hook forbade the call: no deployment has failed. */
 export function isDenial(error: unknown): boolean {
-  // Without `exceeded` the store of the limits could not be asked.
+  // Without `exceeded`, the store of the limits was unavailable.
   return error instanceof CallDeniedError || (error instanceof RateLimitExceededError && error.exceeded !== undefined);
 }
 
@@ -129,7 +129,7 @@ const SELECTION_FAILURES: Readonly<Record<string, FailureReason & { readonly fau
   NO_DEPLOYMENT: { fault: 'caller', kind: 'not_found', status: 404 },
 };
 
-/** Judges why nothing was selected. @throws `error` where no fallback would help. */
+/** Judges why nothing was selected. @throws `error` if no fallback would help. */
 export function judgeSelection(error: unknown): Failure {
   const { code = '', retryAfterMs } = error as { readonly code?: string; readonly retryAfterMs?: number };
   const known = Object.hasOwn(SELECTION_FAILURES, code) ? SELECTION_FAILURES[code] : undefined;
@@ -143,8 +143,7 @@ const MALFORMED_STATUS = 502;
 
 /** The failure as reported to the router. */
 export function routerReport({ error, fault, reason }: Failure): FailureReport {
-  // A `ProviderError` without an answer has the status for the client; its cause says what
-  // happened.
+  // A `ProviderError` without an answer has the status for the client; its cause has the reason.
   const thrown = error instanceof ProviderError && error.providerStatus === undefined ? error.cause : error;
   return {
     status: reason?.kind === 'malformed' ? MALFORMED_STATUS : reason?.status,

@@ -5,14 +5,14 @@ import type { TokenCounterService } from '../token-counter/token-counter.service
 import type { LlmClient } from './llm-client.service.js';
 import type { CallOptions } from './call-options.js';
 
-/** The target of calls in this process: a `FastLiteLLM`, which Nest injects, or its parts. */
+/** The services that in-process calls use: a `FastLiteLLM`, which Nest injects, or its parts. */
 export interface ModelGroups {
   readonly client: LlmClient;
   readonly rateLimiter: RateLimiterService;
   readonly tokenCounter: TokenCounterService;
 }
 
-/** Settings for calls that other libraries make with a client in this process. */
+/** Settings for calls that other libraries make through an in-process client. */
 export interface InProcessCallSettings {
   /**
    * Options of each call: the HTTP `request` whose reservation it settles, tags, time limits,
@@ -20,9 +20,9 @@ export interface InProcessCallSettings {
    */
   readonly callOptions?: CallOptions | (() => CallOptions);
   /**
-   * The key, or key and limit, that each call counts under; tokens are reserved and settled with
-   * its usage. Cannot be combined with `callOptions.request`, whose guard already counts. Default:
-   * no limit.
+   * The key, or key and limit, that each call is charged to; tokens are reserved and settled with
+   * its usage. Cannot be combined with `callOptions.request`, whose guard already charges the call.
+   * Default: no limit.
    */
   readonly rateLimit?: InProcessLimit | (() => InProcessLimit);
 }
@@ -30,7 +30,7 @@ export interface InProcessCallSettings {
 /** A call whose limits were taken. */
 export interface BegunCall {
   readonly options: CallOptions;
-  /** Absent where no limit is set. */
+  /** Absent if no limit is set. */
   readonly limits: LimitedCall | undefined;
 }
 

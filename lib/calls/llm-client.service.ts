@@ -4,6 +4,7 @@ import type { CallRecordListener, CallRecordChoice } from '../common/call-record
 import type { LogSink } from '../common/log-sink.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
 import { InvalidArgumentError } from '../common/errors.js';
+import { CallDeniedError } from '../common/http-errors.js';
 import { lazy } from '../common/lazy.js';
 import { checkFunction, checkObject, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
@@ -16,33 +17,52 @@ import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-boun
 import { RequestContext } from '../http/request-context.js';
 import { promptTokensOf } from '../http/token-estimate/token-estimate.js';
 import type { AppCost } from '../http/app-costs.js';
+import type { Deployment } from '../router/deployments/deployment.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { LlmAnswer } from './answer/llm-answer.js';
-import { countMessagesTokens, type MessageTokens } from '../apis/messages/count-tokens.js';
-import { countResponsesTokens, type ResponseTokens } from '../apis/responses/count-tokens.js';
 import type * as Attempts from './attempt.js';
 import type { SendAttempt } from './attempt.js';
-import { AskedRequest, AskedSend, type AskedBody, type AskedCall, type PromptReader, type RequestLimits } from './asked-call.js';
+import {
+  ApiCallRequest,
+  CustomCallRequest,
+  type OperationBody,
+  type CallRequest,
+  type PromptReader,
+  type RequestLimits,
+} from './call-request.js';
 import { Call, type CallGuards } from './call.js';
 import { CallCancellation } from './cancellation.js';
 import type { Next } from './layers/layer.js';
 import type * as Composing from './layers/compose.js';
 import type { ClientContext } from './layers/compose.js';
-import { CallSettlement } from './settlement.js';
+import { CallSettlement } from './call-settlement.js';
 import { RetryBudget } from './layers/retries.js';
 import { ClientSpend, type SpendingHistory } from './client-spend.js';
 import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.options.js';
 import type * as Forwarding from './forwarded/forward-requests.js';
-import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from '../providers/forwarded/forwarded.js';
+import {
+  FORWARDED_PATHS,
+  type AccountOperation,
+  type Forwarded,
+  type ForwardedOperation,
+  type ForwardedPath,
+} from '../providers/forwarded/forwarded.js';
 import type { CallHookOptions, ModelCallHook } from './hooks/call-hook.js';
 import { CallHooks } from './hooks/call-hooks.js';
 import type * as Guarding from './hooks/content-guards.js';
 import type * as Recording from './recording/call-records.js';
 import type { CallRecords } from './recording/call-records.js';
 import type { RunningCall } from './hooks/running-call.js';
-import { callSamples, exactCountSamples } from './metrics.js';
-import { countedOperationOf, localBody } from '../apis/counted-request.js';
+import { callSamples, exactCountSamples } from './call-metrics.js';
+import {
+  countedOperationOf,
+  localBody,
+  type ContentTokens,
+  type MessageTokens,
+  type ResponseTokens,
+  countPromptTokens,
+} from '../apis/counted-request.js';
 import type * as ExactCounting from './counting/exact-counts.js';
 import type { ExactTokens, ProviderCount } from './counting/exact-counts.js';
 import type * as Endpoints from '../providers/endpoint/endpoints.js';
@@ -61,6 +81,7 @@ import type { LlmStream } from './stream/llm-stream.js';
 import type { ChatCompletion, ChatCompletionChunk } from '../apis/wire/chat.js';
 import type { AccountRequest, ForwardedForm, ForwardedRequest, ImageList, ModerationList, RerankedList } from '../apis/wire/forwarded.js';
 import type { EmbeddingList, TextCompletion } from '../apis/wire/completions.js';
+import type { GenerateContentRequest, GeneratedContent } from '../apis/wire/generate-content.js';
 import type { Message, MessageEvent } from '../apis/wire/messages.js';
 import type { ChatRequest, CompletionRequest, EmbeddingRequest, MessagesRequest, ResponsesRequest } from '../apis/wire/requests.js';
 import type { ResponsesAnswer, ResponsesEvent } from '../apis/wire/responses.js';
@@ -75,9 +96,11 @@ type AnyAnswer = LlmAnswer | LlmStream | LlmBytes;
  */
 export type TokenCountContext = Pick<CallOptions, 'signal' | 'request' | 'routing' | 'mayCall'>;
 
-/** How calls are made in one version of the router's configuration. */
+/** How calls are made in one version of the configuration. A call keeps the one it begins with. */
 interface CallPath {
   readonly CallView: typeof Attempts.CallView;
+  readonly client: ClientContext;
+  readonly requestLimits: RequestLimits;
   readonly layers: Next;
   /** Those of calls in whose content hooks take part, once there is one. */
   guarded: Next | undefined;
@@ -87,7 +110,7 @@ interface CallPath {
 
 /** State of a client at one moment. */
 export interface LlmClientStatus {
-  /** Calls in flight, including waiting ones; streams until they are read to their end. */
+  /** Calls in flight, including waiting ones, and streams that have not been read to their end. */
   readonly callsInFlight: number;
   /** `null` without `llmClient.queue`. */
   readonly queue: QueueStatus | null;
@@ -105,6 +128,8 @@ export interface LlmClientContext {
   readonly random?: () => number;
   /** Where the keys of well-known providers are looked up. Default `process.env`. */
   readonly env?: Environment;
+  /** Ids of deployments that only connect to public and allowed addresses. Default: none. */
+  readonly guarded?: ReadonlySet<string>;
   readonly json: JsonReader;
   /** Tells the costs that `reportUsage` states for calls made elsewhere. */
   readonly onAppCost?: (listener: (cost: AppCost) => void) => void;
@@ -125,10 +150,12 @@ export interface LlmClientContext {
 export class LlmClient implements Capability {
   readonly capability = 'llm_client';
 
-  private readonly client: ClientContext;
+  /** Each path adds its router and options: kept here, they would keep the first version alive. */
+  private readonly client: Omit<ClientContext, 'router' | 'options'>;
   private readonly providers: () => ProviderAccess;
   private readonly counting: PromptReader;
-  private readonly requestLimits: RequestLimits;
+  private options: ResolvedLlmClientOptions;
+  private access: ProviderAccess | undefined = undefined;
   private readonly json: JsonReader;
   private readonly log: LogSink;
   /** `undefined`: none was ever added. */
@@ -146,9 +173,10 @@ export class LlmClient implements Capability {
     private readonly router: RouterService,
     transport: ProviderTransport,
     private readonly tokenCounter: TokenCounterService,
-    private readonly options: ResolvedLlmClientOptions,
+    options: ResolvedLlmClientOptions,
     context: LlmClientContext,
   ) {
+    this.options = options;
     const { recorder = SILENT_RECORDER, observer, log = SILENT_LOG, now = steadyNow, random = Math.random, env = process.env } = context;
     const { json } = context;
     this.json = json;
@@ -166,8 +194,6 @@ export class LlmClient implements Capability {
       now,
     };
     this.client = {
-      router,
-      options,
       settlement,
       retryBudget: new RetryBudget(options.retryRatio, options.retriesPerSecond, now()),
       now,
@@ -184,7 +210,7 @@ export class LlmClient implements Capability {
     }
     this.providers = lazy(() => ({
       transport,
-      endpoints: new (providerEndpoints().ProviderEndpoints)(env),
+      endpoints: new (providerEndpoints().ProviderEndpoints)(env, context.guarded),
       tokenCounter,
       maxAnswerBytes: options.maxAnswerBytes,
       dropParams: options.dropParams,
@@ -194,15 +220,37 @@ export class LlmClient implements Capability {
     }));
     router.whenChanged(() => (this.path = undefined));
     if (router.deployments().length > 0) this.prepare();
-    this.requestLimits = {
-      bounds: options.bounds,
-      mockTesting: options.mockTesting,
-      streamUsage: options.streamUsage,
-      ofCaller: () => callerBounds(options.callerLimits, router.settings),
-    };
   }
 
-  /** Loads at the start what the first call would wait for. */
+  /**
+   * Applies changed settings of the configuration file to calls that begin from now on:
+   * `dropParams`, `streamCost` and `mockTesting`. All other options are kept.
+   * @param env The environment, if it has changed: the source of keys for well-known providers.
+   * @internal
+   */
+  useSettings({ dropParams, streamCost, mockTesting }: ResolvedLlmClientOptions, env?: Environment): void {
+    this.options = { ...this.options, dropParams, streamCost, mockTesting };
+    const known = this.access ?? this.providers();
+    const endpoints = env === undefined ? known.endpoints : new (providerEndpoints().ProviderEndpoints)(env);
+    this.access = { ...known, endpoints, dropParams, streamCost };
+    this.path = undefined;
+  }
+
+  /**
+   * Returns the origin of a deployment, and whether its requests have credentials; `undefined` if
+   * it cannot be called, or if it calls any provider.
+   * @internal
+   */
+  addressOf(deployment: Deployment): { readonly origin: string; readonly isAuthorized: boolean } | undefined {
+    try {
+      const { endpoint } = this.providers().endpoints.of(deployment, deployment.model);
+      return { origin: new URL(endpoint.origin).origin, isAuthorized: endpoint.isAuthorized };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Loads the code at startup that the first call would otherwise wait for. */
   private prepare(): void {
     this.providers();
     providerSending();
@@ -230,8 +278,9 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Requests a response of OpenAI's Responses API. Providers without that API answer through chat;
-   * a field that chat cannot express is an `InvalidArgumentError` with its name.
+   * Requests a response of OpenAI's Responses API. Providers without that API are called through
+   * chat; a field that chat cannot express is rejected with an `InvalidArgumentError` that names
+   * it.
    */
   responses(body: ResponsesRequest & Streamed, options?: CallOptions): Promise<LlmStream<ResponsesEvent>>;
   responses(body: ResponsesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer>>;
@@ -246,14 +295,12 @@ export class LlmClient implements Capability {
    * @throws InvalidArgumentError naming an invalid field of the body.
    */
   async countResponseTokens(body: object, options: TokenCountContext & { readonly exact?: boolean } = {}): Promise<ResponseTokens> {
-    checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
-    const count = options.exact === true ? await this.countAtProvider('responses', body, options) : undefined;
-    if (count !== undefined && 'tokens' in count) return { object: 'response.input_tokens', input_tokens: count.tokens };
-    return countResponsesTokens(body, this.tokenCounter);
+    return { object: 'response.input_tokens', input_tokens: await this.countPrompt('responses', body, options) };
   }
 
   /**
-   * Requests a message of Anthropic's Messages API. Providers without that API answer through chat.
+   * Requests a message of Anthropic's Messages API. Providers without that API are called through
+   * chat.
    */
   messages(body: MessagesRequest & Streamed, options?: CallOptions): Promise<LlmStream<MessageEvent>>;
   messages(body: MessagesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<Message>>;
@@ -268,25 +315,21 @@ export class LlmClient implements Capability {
    * @throws InvalidArgumentError naming an invalid field of the body.
    */
   async countMessageTokens(body: object, options: TokenCountContext & { readonly exact?: boolean } = {}): Promise<MessageTokens> {
-    checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
-    const count = options.exact === true ? await this.countAtProvider('messages', body, options) : undefined;
-    if (count !== undefined && 'tokens' in count) return { input_tokens: count.tokens };
-    return countMessagesTokens(body, this.tokenCounter);
+    return { input_tokens: await this.countPrompt('messages', body, options) };
   }
 
   /**
    * Counts the prompt of a request with the counting endpoint of its provider: Anthropic (also on
    * Vertex AI and Azure), Gemini and Vertex AI, Claude on Bedrock, OpenAI. Tries the deployments of
-   * the model group in turn, with their own keys. If none counts within `llmClient.exactCounts`,
-   * the token counter does; `source` and `reason` report this. Nothing is charged, and a failure
-   * puts no deployment in cooldown. Requests that an `onRequest` hook may change are counted
-   * locally.
+   * the model group in turn, with their own keys. If none of them counts within the limits of
+   * `llmClient.exactCounts`, the token counter does; `source` and `reason` report this. Nothing is
+   * charged, and failures start no cooldown. Requests that an `onRequest` hook might change are
+   * counted locally.
    * @param body of chat, Messages or Responses
    * @throws InvalidArgumentError naming an invalid field of the body; ModelNotAllowedError by
    * `options.mayCall`; RequestCancelledError
    * @example
    * const { promptTokens, source } = await client.countTokensExact({ model, messages });
-   *
    */
   async countTokensExact(body: ChatRequest | MessagesRequest | ResponsesRequest, options: TokenCountContext = {}): Promise<ExactTokens> {
     const asked = checkObject('body', body, refuseArgument) as ModelRequest;
@@ -301,7 +344,34 @@ export class LlmClient implements Capability {
     return { promptTokens, source: 'local', approximate, reason: count.reason, ...(bound !== undefined && { bound }) };
   }
 
-  /** Requests a completion of OpenAI's older API. Providers without it answer through chat. */
+  /**
+   * Requests content from Google's `:generateContent`; with `stream: true`, the events of
+   * `:streamGenerateContent`. Gemini models get the body unchanged, without `model` and `stream`.
+   * Others are called through chat.
+   */
+  generateContent(body: GenerateContentRequest & Streamed, options?: CallOptions): Promise<LlmStream<GeneratedContent>>;
+  generateContent(body: GenerateContentRequest & Whole, options?: CallOptions): Promise<LlmAnswer<GeneratedContent>>;
+  generateContent(
+    body: GenerateContentRequest | JsonSource,
+    options?: CallOptions,
+  ): Promise<LlmAnswer<GeneratedContent> | LlmStream<GeneratedContent>>;
+  generateContent(
+    body: GenerateContentRequest | JsonSource,
+    options: CallOptions = {},
+  ): Promise<Answered<GeneratedContent, GeneratedContent>> {
+    return this.ask('generateContent', body, options) as Promise<Answered<GeneratedContent, GeneratedContent>>;
+  }
+
+  /**
+   * Counts the tokens of Google's contents, as `:countTokens` does. Calls no provider unless
+   * `options.exact` is set; then it counts as `countTokensExact` does.
+   * @throws InvalidArgumentError naming an invalid field of the body.
+   */
+  async countContentTokens(body: object, options: TokenCountContext & { readonly exact?: boolean } = {}): Promise<ContentTokens> {
+    return { totalTokens: await this.countPrompt('generateContent', body, options) };
+  }
+
+  /** Requests a completion of OpenAI's older API. Providers without it are called through chat. */
   completions(body: CompletionRequest & Streamed, options?: CallOptions): Promise<LlmStream<TextCompletion>>;
   completions(body: CompletionRequest & Whole, options?: CallOptions): Promise<LlmAnswer<TextCompletion>>;
   completions(body: CompletionRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<TextCompletion> | LlmStream<TextCompletion>>;
@@ -347,7 +417,7 @@ export class LlmClient implements Capability {
     return this.forward('moderations', '/moderations', body, options) as Promise<LlmAnswer<ModerationList>>;
   }
 
-  /** Sorts documents by their relevance, with providers that have a route `/rerank`. */
+  /** Ranks documents by relevance, with providers that have a `/rerank` route. */
   rerank(body: ForwardedRequest, options?: CallOptions): Promise<LlmAnswer<RerankedList>> {
     return this.forward('rerank', '/rerank', body, options) as Promise<LlmAnswer<RerankedList>>;
   }
@@ -363,34 +433,57 @@ export class LlmClient implements Capability {
   /**
    * Manages batches in a provider's account.
    * @throws NoDeploymentError for an unknown model group; UnsupportedRequestError for a new batch
-   * whose `request` has a budget, because its cost is never reported.
+   * whose `request` has a budget, because providers never report its cost.
    */
   batches(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer> {
     return this.askAccount('batches', request, options) as Promise<LlmAnswer>;
   }
 
   /**
-   * Calls `model` with the client that `send` uses: an SDK, the AI SDK, `fetch`. Disable that
-   * client's own retries (`maxRetries: 0`), otherwise both multiply. The usage is read from the
-   * result's `usage`.
+   * Manages Anthropic's batches of messages in a provider's account. `/…/results` returns bytes.
+   * The models of their requests are model groups of that account.
+   * @throws as `batches`
+   */
+  messageBatches(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer | LlmBytes> {
+    return this.askAccount('message_batches', request, options) as Promise<LlmAnswer | LlmBytes>;
+  }
+
+  /**
+   * Reads, cancels or deletes a response that a provider of OpenAI's Responses API has stored, and
+   * lists its input items: `path` is `/<id>`, `/<id>/cancel` or `/<id>/input_items`. The usage of a
+   * response is counted when it is created.
+   * @throws NoDeploymentError for an unknown model group.
+   */
+  storedResponses(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream> {
+    return this.askAccount('stored_responses', request, options) as Promise<LlmAnswer | LlmStream>;
+  }
+
+  /** Compacts a conversation, with providers that have `/responses/compact`. */
+  compactResponse(body: ForwardedRequest, options?: CallOptions): Promise<LlmAnswer> {
+    return this.forward('compact_response', '/responses/compact', body, options) as Promise<LlmAnswer>;
+  }
+
+  /**
+   * Calls `model` with your own client in `send`: an SDK, the AI SDK or `fetch`. Disable that
+   * client's retries (`maxRetries: 0`); otherwise the two kinds of retries multiply. The usage is
+   * read from the result's `usage`.
    *
    * @example
    * const completion = await client.execute('gpt-4o', ({ params }, { model, signal }) =>
    *   new OpenAI({ baseURL: params.api_base, apiKey: params.api_key, maxRetries: 0 }).chat.completions.create({ model, messages }, { signal }),
    * );
-   *
    */
   async execute<T>(model: string, send: Send<T>, options: ExecuteOptions = {}): Promise<T> {
-    const asked = new AskedSend(model, send, options, false);
+    const asked = new CustomCallRequest(model, send, options, false);
     return this.runCustom(asked, (attempt) => sendByFunction(send, options, attempt), this.hooks?.running(asked, { model }));
   }
 
   /**
-   * Like `execute`, for a `send` that returns chunks. Resolves with the first chunk; after that no
-   * other deployment is tried. Leaving the loop early ends the stream.
+   * Like `execute`, for a `send` that returns chunks. Resolves when the first chunk arrives; after
+   * that, no other deployment is tried. Leaving the loop early ends the stream.
    */
   async stream<C>(model: string, send: Send<AsyncIterable<C>>, options: ExecuteOptions = {}): Promise<AsyncIterable<C>> {
-    const asked = new AskedSend(model, send, options, true);
+    const asked = new CustomCallRequest(model, send, options, true);
     const hooks = this.hooks?.running(asked, { model });
     const observe = (chunk: C): void => hooks?.observe('onEvent', (hook) => hook.onEvent?.(hooks.view, chunk as Fields));
     const onChunk = hooks === undefined || hooks.with('onEvent').length === 0 ? undefined : observe;
@@ -408,9 +501,9 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Adds a listener for calls that begin from now on: it receives the record of each call when it
-   * is over, streams and abandoned answers included. Its errors are logged once. Returns a function
-   * that removes it.
+   * Adds a listener for calls that begin from now on: it receives the record of each call when the
+   * call is over, including streams and abandoned answers. Its errors are logged once. Returns a
+   * function that removes it.
    * @throws InvalidArgumentError if it is not a function.
    */
   onRecord(listener: CallRecordListener, options?: CallRecordChoice): () => void {
@@ -430,33 +523,33 @@ export class LlmClient implements Capability {
     return (this.hooks ??= new CallHooks(this.log)).add(hook, options);
   }
 
-  /** Calls in flight: streams until they are read to their end. */
-  get callsUnderWay(): number {
+  /** Number of calls in flight, including streams that have not been read to their end. */
+  get callsInFlight(): number {
     return this.client.settlement.counts.inFlight;
   }
 
   /**
-   * Calls that are not settled: those in flight, and abandoned answers that are read to their end.
+   * Number of unsettled calls: those in flight, and abandoned answers that are being drained.
    * @internal
    */
   get unsettledCalls(): number {
-    return this.callsUnderWay + this.client.settlement.draining.size;
+    return this.callsInFlight + this.client.settlement.draining.size;
   }
 
   /**
-   * Settles abandoned answers by what has arrived of them.
+   * Settles abandoned answers with the part that has arrived.
    * @internal
    */
   endDrains(): void {
     for (const attempt of [...this.client.settlement.draining]) attempt.drain?.end();
   }
 
-  /** The number of calls in flight and of waiting calls at this moment. */
+  /** Returns the number of calls in flight and of waiting calls. */
   status(): LlmClientStatus {
-    return { callsInFlight: this.callsUnderWay, queue: this.client.waiting?.queue.status() ?? null };
+    return { callsInFlight: this.callsInFlight, queue: this.client.waiting?.queue.status() ?? null };
   }
 
-  /** The cost of each model group in the last six hours, in this process. */
+  /** Returns the cost of each model group in this process over the last six hours. */
   spendingHistory(): SpendingHistory {
     return this.client.settlement.spend.byGroup.history();
   }
@@ -473,10 +566,10 @@ export class LlmClient implements Capability {
     ];
   }
 
-  /** The router's health, because the client has no engine of its own. */
+  /** Returns the router's health, because the client has no engine of its own. */
   health(of?: HealthOf): CapabilityHealth {
     const { status, engine, reason } = of === undefined ? this.router.health() : of(this.router);
-    return { status, engine, ...(reason !== undefined && { reason }), inFlight: this.callsUnderWay };
+    return { status, engine, ...(reason !== undefined && { reason }), inFlight: this.callsInFlight };
   }
 
   /**
@@ -488,7 +581,7 @@ export class LlmClient implements Capability {
       if (isJsonSource(given))
         return this.readSource(given, options).then((read) => this.ask(operation, read as Fields, options, forwarded));
       const isStreamless = operation === 'embeddings' && (given as Fields | undefined)?.stream !== undefined;
-      // Without a model it is refused while it is read.
+      // A body without a model is rejected while it is read.
       const body = (isStreamless ? { ...given, stream: undefined } : given) as ModelRequest;
       const json = jsonBodyOf(body);
       if (!(json instanceof Promise)) return this.begin({ operation, body, json, forwarded }, options);
@@ -514,32 +607,56 @@ export class LlmClient implements Capability {
     }
   }
 
-  private begin(body: AskedBody, options: CallOptions): Promise<AnyAnswer> {
-    const asked = new AskedRequest(body, options, this.requestLimits);
-    const { sendToProvider, sending } = (this.path ??= this.newPath());
+  private begin(body: OperationBody, options: CallOptions): Promise<AnyAnswer> {
+    const path = (this.path ??= this.newPath());
+    const { sendToProvider, sending } = path;
+    const asked = new ApiCallRequest(body, options, path.requestLimits);
     const hooks = this.hooks?.running(asked, body.body);
-    // The call begins before its hooks run, so that its end is reported whatever they do.
+    if (asked.hasOwnFields && hooks?.hasGuardrails !== true) checkNoGuardrails('guardrails', body.body.guardrails);
+    // Hooks of the app can enforce the guardrails of keys and teams.
+    const principal = hooks?.takesPartInContent === true ? undefined : asked.context?.principal;
+    if (principal?.metadata.guardrails !== undefined) checkNoGuardrails("The API key's metadata.guardrails", principal.metadata.guardrails);
+    if (principal?.teamMetadata?.guardrails !== undefined)
+      checkNoGuardrails("The team's metadata.guardrails", principal.teamMetadata.guardrails);
+    // The call begins before its hooks run, so that its end is always reported.
     if (hooks?.takesPartInContent === true) {
       const { maxAnswerBytes } = this.options;
       const guards = new (guarding().ContentGuards)(asked, hooks, { maxAnswerBytes, counting: this.counting });
-      return this.run(asked, sendToProvider.bind(undefined, { ...sending, guards }), hooks, guards);
+      return this.run(asked, sendToProvider.bind(undefined, { ...sending, guards }), path, hooks, guards);
     }
     const send = sendToProvider.bind(undefined, sending);
     const counting = asked.countPrompt(this.counting);
-    return counting === undefined ? this.run(asked, send, hooks) : counting.then(() => this.run(asked, send, hooks));
+    return counting === undefined ? this.run(asked, send, path, hooks) : counting.then(() => this.run(asked, send, path, hooks));
   }
 
   private get exactCounts(): ExactCounting.ExactCounts {
     const { options, client } = this;
-    return (this.exactCountsMade ??= new (exactCounting().ExactCounts)(this.providers(), options.exactCounts, client.now));
+    return (this.exactCountsMade ??= new (exactCounting().ExactCounts)(
+      () => this.access ?? this.providers(),
+      options.exactCounts,
+      client.now,
+    ));
   }
 
-  /** Asks the provider for the tokens of a prompt, and teaches the estimates what it says. */
+  /** The provider's count if `exact` is set and it has one, otherwise the token counter's. */
+  private async countPrompt(
+    operation: CountedOperation,
+    body: object,
+    options: TokenCountContext & { readonly exact?: boolean },
+  ): Promise<number> {
+    const fields = checkObject('body', body, refuseArgument);
+    checkBodyBounds(fields, this.bodyBounds);
+    const count = options.exact === true ? await this.countAtProvider(operation, body, options) : undefined;
+    return count !== undefined && 'tokens' in count ? count.tokens : countPromptTokens(fields, operation, this.tokenCounter);
+  }
+
+  /** Gets the token count of a prompt from the provider, and corrects the estimates with it. */
   private async countAtProvider(operation: CountedOperation, body: object, given: TokenCountContext): Promise<ProviderCount> {
     const { signal, request: incoming, routing, mayCall } = given;
     const options = { signal, request: incoming, routing, mayCall };
-    const request = new AskedRequest({ body: body as ModelRequest, operation }, options, this.requestLimits);
-    // Nothing that a hook may change or deny can leave the process before the hook has run.
+    const { requestLimits } = (this.path ??= this.newPath());
+    const request = new ApiCallRequest({ body: body as ModelRequest, operation }, options, requestLimits);
+    // Nothing that a hook can change or deny may leave the process before the hook has run.
     if (this.hooks?.of(operation).some((hook) => hook.has('onRequest')) === true) return this.exactCounts.countsLocally('hooks');
     const cancellation = new CallCancellation({ signal });
     try {
@@ -558,7 +675,7 @@ export class LlmClient implements Capability {
       this.tokenCounter.countRequest(body);
       this.tokenCounter.learnPrompt(body, promptTokens);
     } catch (error) {
-      // The provider counts what the token counter does not.
+      // The provider also counts fields that the token counter ignores.
       if (!(error instanceof InvalidArgumentError)) throw error;
     }
   }
@@ -573,7 +690,7 @@ export class LlmClient implements Capability {
     return this.ask(operation, fields, options, forwarded);
   }
 
-  private async askAccount(operation: 'files' | 'batches', request: AccountRequest, options: CallOptions = {}): Promise<AnyAnswer> {
+  private async askAccount(operation: AccountOperation, request: AccountRequest, options: CallOptions = {}): Promise<AnyAnswer> {
     const { mayCall, request: incoming } = options;
     const { fields, forwarded } = await forwarding().accountCall(operation, request, {
       deploymentsOf: (group) => {
@@ -583,14 +700,15 @@ export class LlmClient implements Capability {
       mayCall,
       holdsMoney: incoming !== undefined && RequestContext.of(incoming).hold.holdsMoney,
     });
-    // A request that created a file or batch is not repeated.
+    // A request that creates a file or batch is not repeated.
     const retries = forwarded.method === 'POST' ? { numRetries: 0 } : undefined;
-    // The group was checked; the call names its deployment.
+    // The group was checked before; the call names the deployment.
     return this.ask(operation, fields, { ...options, mayCall: undefined, disableFallbacks: true, ...retries }, forwarded);
   }
 
-  private runCustom<R>(asked: AskedSend, send: SendAttempt<R>, hooks: RunningCall | undefined): Promise<R> {
-    return this.run(asked, send, hooks, hooks && { prepare: () => guarding().refuseUnread(hooks) });
+  private runCustom<R>(asked: CustomCallRequest, send: SendAttempt<R>, hooks: RunningCall | undefined): Promise<R> {
+    const path = (this.path ??= this.newPath());
+    return this.run(asked, send, path, hooks, hooks && { prepare: () => guarding().refuseUnread(hooks) });
   }
 
   private openRecords(): CallRecords {
@@ -598,30 +716,43 @@ export class LlmClient implements Capability {
     return new (recording().CallRecords)(observers, this.log, (hook) => this.addHook(hook, { order: Number.MAX_SAFE_INTEGER }));
   }
 
-  private run<R>(asked: AskedCall, send: SendAttempt<R>, hooks: RunningCall | undefined, guards?: CallGuards): Promise<R> {
-    const call = new Call(asked, this.client, guards);
+  private run<R>(asked: CallRequest, send: SendAttempt<R>, path: CallPath, hooks?: RunningCall, guards?: CallGuards): Promise<R> {
+    const call = new Call(asked, path.client, guards);
     if (hooks !== undefined) {
       call.observed = hooks;
       call.id = hooks.view.id;
       // A listener for bodies has a hook.
       if (this.records?.bodies !== undefined) send = this.records.bodies.capturing(send);
     }
-    const path = (this.path ??= this.newPath());
-    const layers = guards === undefined ? path.layers : (path.guarded ??= composing().composeCall(this.client, { hasHooks: true }));
+    const layers = guards === undefined ? path.layers : (path.guarded ??= composing().composeCall(path.client, { hasHooks: true }));
     return layers(new path.CallView(call, send)) as Promise<R>;
   }
 
   private newPath(): CallPath {
-    const { router, client } = this;
-    const learnLimits = router.settings.learnLimits ? router.learnLimits.bind(router) : undefined;
+    const { router: service, options, access = this.providers() } = this;
+    const router = service.view();
+    const client = { ...this.client, router, options };
+    const learnLimits = router.settings.learnLimits ? service.learnLimits.bind(service) : undefined;
+    const { bounds, mockTesting, streamUsage, callerLimits } = options;
     return {
       CallView: attempts().CallView,
+      client,
+      requestLimits: { bounds, mockTesting, streamUsage, ofCaller: () => callerBounds(callerLimits, router.settings) },
       layers: composing().composeCall(client, { hasHooks: false }),
       guarded: undefined,
       sendToProvider: providerSending().sendToProvider,
-      sending: { access: this.providers(), learnLimits },
+      sending: { access, learnLimits },
     };
   }
+}
+
+/**
+ * A request that selects guardrails must not run without them.
+ * @throws CallDeniedError (400)
+ */
+function checkNoGuardrails(where: string, selected: unknown): void {
+  const isSet = Array.isArray(selected) ? selected.length > 0 : selected !== undefined && selected !== null;
+  if (isSet) throw new CallDeniedError(`${where}: no guardrails are configured.`, 'guardrail_not_found');
 }
 
 const QUEUE = { prefix: 'llm_client_queue', what: 'Calls', waitsFor: 'a deployment' };

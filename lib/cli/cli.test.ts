@@ -34,7 +34,7 @@ describe('npx nestjs-fast-litellm', () => {
     [['count', '--json=1'], "Option '--json' does not take an argument"],
     [['count', '--limit', '1e3', 'x'], "--limit: must be an integer of at least 0, got '1e3'"],
     [['count', '--output-tokens=-1', 'x'], "--output-tokens: must be an integer of at least 0, got '-1'"],
-    [['count'], 'name a file, or pipe text to it'],
+    [['count'], 'must be followed by files'],
   ])('says what is wrong with %j, with exit code 2', async (args, message) => {
     expect(await runCommand(args)).toEqual({ code: 2, out: '', err: expect.stringContaining(message) });
   });

@@ -15,7 +15,7 @@ interface CommandEntry {
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   count: {
-    summary: 'counts the tokens of files or of standard input, with cost and share of the context window',
+    summary: 'counts the tokens of files or standard input, with their cost and share of the context window',
     load: async () => (await import('./commands/count.js')).COUNT,
   },
   doctor: {
@@ -23,7 +23,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/doctor.js')).DOCTOR,
   },
   'import-keys': {
-    summary: 'takes over keys, limits and spend from the database of a LiteLLM proxy',
+    summary: 'imports keys, limits and spend from the database of a LiteLLM proxy',
     load: async () => (await import('./commands/import-keys.js')).IMPORT_KEYS,
   },
   migrate: {
@@ -33,6 +33,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   prices: {
     summary: 'writes prices and limits of models to a file, from LiteLLM or models.dev',
     load: async () => (await import('./commands/prices.js')).PRICES,
+  },
+  'rotate-salt': {
+    summary: 'encrypts the stored secrets of the admin API with another salt key',
+    load: async () => (await import('./commands/rotate-salt.js')).ROTATE_SALT,
+  },
+  serve: {
+    summary: "serves the APIs of OpenAI and Anthropic from a config.yaml, instead of LiteLLM's proxy",
+    load: async () => (await import('./commands/serve.js')).SERVE,
   },
   spend: {
     summary: 'exports the spend log, drops its old months, and deletes the calls of a user or a key',
@@ -80,10 +88,10 @@ async function runCommand(name: string, { summary, load }: CommandEntry, args: s
 }
 
 /** @throws UsageError for unknown options, missing values and operands that are not taken */
-function readArguments(args: string[], { options, operands }: Command): GivenArguments {
+function readArguments(args: string[], { options, operands, spell }: Command): GivenArguments {
   try {
     const { values, positionals } = parseArgs({
-      args,
+      args: spell?.(args) ?? args,
       options: { ...options, help: { type: 'boolean', short: 'h' } },
       allowPositionals: operands !== undefined,
     });
@@ -91,7 +99,7 @@ function readArguments(args: string[], { options, operands }: Command): GivenArg
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code?.startsWith('ERR_PARSE_ARGS_') !== true) throw error;
-    // The first sentence says what is wrong, the others how Node would take it.
+    // The first sentence describes the error; the others explain Node's parser.
     const [, typed = ''] = /^Unknown option '--([^']+)'/.exec(message) ?? [];
     throw new UsageError(message.split('. ', 1)[0] + suggestion(typed, Object.keys(options)));
   }

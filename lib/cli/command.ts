@@ -9,6 +9,8 @@ export interface CommandOption {
   readonly value?: string;
   /** One line of the help. */
   readonly help: string;
+  /** Accepted without being shown in the help. */
+  readonly isHidden?: boolean;
 }
 
 /** Values of options by name, as `util.parseArgs` gives them. */
@@ -24,8 +26,8 @@ export interface GivenArguments {
 export interface CommandIo {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: NodeJS.WritableStream;
-  /** Errors and the progress bar, which is drawn on a terminal only. */
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  /** Errors, and the progress of an import, which is written to a terminal only. */
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -38,10 +40,12 @@ export interface Command {
   readonly options: Readonly<Record<string, CommandOption>>;
   /** Sentences below the options in the help. */
   readonly notes?: readonly string[];
+  /** Returns the arguments in the spelling of `options`. Default: as given. */
+  readonly spell?: (args: readonly string[]) => string[];
   /**
-   * Runs it.
-   * @returns the exit code: 0, or 1 if it found what it looks for (a limit exceeded, a fault)
-   * @throws UsageError for arguments that it cannot take
+   * Runs the command.
+   * @returns the exit code: 0, or 1 for a finding (an exceeded limit, a fault)
+   * @throws UsageError for invalid arguments
    */
   run(given: GivenArguments, io: CommandIo): Promise<number>;
 }

@@ -22,7 +22,8 @@ export function programHelp(commands: Readonly<Record<string, { readonly summary
 
 /** The help of one command. */
 export function commandHelp(name: string, summary: string, { operands, options, notes = [] }: Command): string {
-  const rows = Object.entries({ ...options, help: HELP }).map(([option, about]) => [`  ${spelling(option, about)}`, about.help]);
+  const shown = Object.entries({ ...options, help: HELP }).filter(([, { isHidden }]) => isHidden !== true);
+  const rows = shown.map(([option, about]) => [`  ${spelling(option, about)}`, about.help]);
   return [
     `Usage: ${PROGRAM} ${name} [options]${operands === undefined ? '' : ` ${operands}`}`,
     '',

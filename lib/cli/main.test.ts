@@ -39,7 +39,7 @@ describe('the program', () => {
       child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
       child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
       expect(await new Promise((resolve) => child.once('close', resolve))).toBe(1);
-      expect(err).toBe(`nestjs-fast-litellm: needs Node 20.19, 22.12, or 24 and newer, but this is Node ${version}\n`);
+      expect(err).toBe(`nestjs-fast-litellm: requires Node 20.19, 22.12, or 24 and newer, but this is Node ${version}\n`);
       expect(out).toBe('');
       rmSync(folder, { recursive: true });
     },
@@ -93,7 +93,7 @@ describe('the program', () => {
       ]);
       expect(exact).toMatchObject({ code: 0, err: '' });
       expect(JSON.parse(exact.out)).toMatchObject({ counts: [{ approximate: false, tokens: expect.any(Number) }] });
-      const why = `cannot use ${unigram}: model.type: must be BPE, got "Unigram"`;
+      const why = `cannot use ${unigram} (model.type: must be BPE, got "Unigram")`;
       expect(refused).toEqual({ code: 1, out: '', err: `nestjs-fast-litellm count: tokenCounter.tokenizers['qwen']: ${why}\n` });
       const { findings } = JSON.parse(found.out) as { findings: { subject: string }[] };
       expect(findings.filter(({ subject }) => subject === 'tokenizer')).toEqual([

@@ -14,7 +14,7 @@ void run().then((code) => (process.exitCode = code));
 async function run(): Promise<number> {
   const { argv, stdin, stdout, stderr, env, versions } = process;
   if (!isSupportedNode(versions.node)) {
-    stderr.write(`nestjs-fast-litellm: needs Node 20.19, 22.12, or 24 and newer, but this is Node ${versions.node}\n`);
+    stderr.write(`nestjs-fast-litellm: requires Node 20.19, 22.12, or 24 and newer, but this is Node ${versions.node}\n`);
     return 1;
   }
   const { runCli } = await import('./cli.js');

@@ -1,4 +1,4 @@
-/** An address without what may be a secret: its login, its query, and what is no port. */
+/** An address without parts that can be secret: its login, its query, and an invalid port. */
 export function shownAddress(url: string): string {
   const [, scheme = '', rest] = /^(\w+:\/\/)?([^]*)$/.exec(url) ?? [];
   const [place, query] = rest.split('?', 2);

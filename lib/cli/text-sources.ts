@@ -1,4 +1,4 @@
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { errorMessage } from '../common/errors.js';
 import type { CommandIo } from './command.js';
 
@@ -10,8 +10,6 @@ const SNIFFED_BYTES = 8000;
 export interface TextSource {
   /** Its path, `-` for the standard input. */
   readonly name: string;
-  /** 0 if it is not known. */
-  readonly bytes: number;
   open(): AsyncIterable<Uint8Array>;
 }
 
@@ -20,22 +18,24 @@ export class UnreadableError extends Error {}
 
 /** The files of the operands; without operands, and for `-`, the standard input. */
 export function textSources(paths: readonly string[], io: CommandIo): TextSource[] {
-  return (paths.length === 0 ? ['-'] : paths).map((path) => (path === '-' ? standardInput(io) : file(path)));
+  return (paths.length === 0 ? ['-'] : paths).map((path) => {
+    if (path === '-') return { name: path, open: () => io.stdin as unknown as AsyncIterable<Uint8Array> };
+    return { name: path, open: () => createReadStream(path, { highWaterMark: READ_BYTES }) };
+  });
 }
 
 /**
- * Decodes a source, which has to be UTF-8 text. `onRead` learns of each part.
+ * Decodes a source, which has to be UTF-8 text.
  * @throws UnreadableError for what cannot be opened, and for binary data
  */
-export async function* textOf(source: TextSource, onRead: (bytes: number) => void): AsyncGenerator<string> {
-  // A byte order mark is a part of the text, as for tiktoken.
+export async function* textOf(source: TextSource): AsyncGenerator<string> {
+  // As in tiktoken, a byte order mark is part of the text.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   let isFirst = true;
   try {
     for await (const bytes of source.open()) {
       if (isFirst && bytes.subarray(0, SNIFFED_BYTES).includes(0)) throw new UnreadableError('is not a text file');
       isFirst = false;
-      onRead(bytes.length);
       yield decoder.decode(bytes, { stream: true });
     }
   } catch (error) {
@@ -43,18 +43,4 @@ export async function* textOf(source: TextSource, onRead: (bytes: number) => voi
     throw new UnreadableError(`cannot be read (${errorMessage(error)})`, { cause: error });
   }
   yield decoder.decode();
-}
-
-function file(path: string): TextSource {
-  let bytes = 0;
-  try {
-    bytes = statSync(path).size;
-  } catch {
-    // Opening it reports why.
-  }
-  return { name: path, bytes, open: () => createReadStream(path, { highWaterMark: READ_BYTES }) };
-}
-
-function standardInput({ stdin }: CommandIo): TextSource {
-  return { name: '-', bytes: 0, open: () => stdin as unknown as AsyncIterable<Uint8Array> };
 }

@@ -1,6 +1,9 @@
-/** Who changes something, and through which request. */
+/** The author of a change, and the request that made it. */
 export interface AuditActor {
-  /** Public id of a key, `master`, or a name that the app gives; `app` for changes in its code. */
+  /**
+   * Public id of a key, `master`, `dashboard:` with the start of a session's id, or a name that the
+   * app sets; `app` for changes made in its code.
+   */
   readonly actor: string;
   /** The client's address. */
   readonly address?: string;
@@ -10,7 +13,10 @@ export interface AuditActor {
 
 /** A change for the audit log. Secrets are masked when it is recorded. */
 export interface AuditEntry extends AuditActor {
-  /** `created`, `updated`, `deleted`, `blocked`, `unblocked`, `rotated`, or a word of the app. */
+  /**
+   * `created`, `updated`, `deleted`, `blocked`, `unblocked`, `rotated`, or a word that the app
+   * sets.
+   */
   readonly action: string;
   /** Kind of the changed object: `keys`, `teams`, `models`. */
   readonly entity: string;
@@ -21,14 +27,16 @@ export interface AuditEntry extends AuditActor {
   readonly after?: object;
 }
 
-/** An entry as the log keeps it. */
+/** An entry of the log. */
 export interface RecordedAuditEntry extends AuditEntry {
   readonly id: string;
   readonly at: Date;
 }
 
-/** Which entries to return, the newest first. */
+/** Selects entries, newest first. */
 export interface AuditQuery {
+  /** Id of one entry. */
+  readonly id?: string;
   readonly actor?: string;
   readonly action?: string;
   readonly entity?: string;
@@ -36,7 +44,7 @@ export interface AuditQuery {
   readonly since?: Date;
   /** Exclusive. */
   readonly until?: Date;
-  /** Default `false`: the newest first. */
+  /** Default `false`: newest first. */
   readonly oldestFirst?: boolean;
   /** Default 100, at most 1,000. */
   readonly limit?: number;
@@ -46,15 +54,15 @@ export interface AuditQuery {
 /** A page of entries. */
 export interface AuditPage {
   readonly entries: readonly RecordedAuditEntry[];
-  /** Of all pages; exact up to 100,000. */
+  /** Number of entries on all pages; exact up to 100,000. */
   readonly total: number;
 }
 
-/** Keeps who changed what, and when. Entries are only added. */
+/** An append-only log of who changed what, and when. */
 export interface AuditLog {
   /**
    * Writes an entry. Never rejects: an entry that cannot be written now is kept in memory and
-   * written later, in order. A request need not wait for it; one that changes something should.
+   * written later, in order. Await it in requests that change something.
    * @returns whether it is written
    */
   record(entry: AuditEntry): Promise<boolean>;

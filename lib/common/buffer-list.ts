@@ -1,4 +1,4 @@
-/** Chunks that are kept as they are, whatever their size: most bodies have no more. */
+/** Number of chunks that are kept regardless of their size; most bodies have no more. */
 const FEW = 16;
 /** Bytes from which on a chunk is kept without a copy. */
 const LARGE = 1024;

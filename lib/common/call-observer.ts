@@ -1,4 +1,6 @@
-/** The facts known when a call to a model begins, without texts or keys. */
+import type { GuardrailRecord } from './call-record.js';
+
+/** Facts known at the start of a call to a model, without texts or keys. */
 export interface CallStart {
   /**
    * `chat`, `embeddings` or `text_completion`; for a custom `send` its `operation`, default `chat`.
@@ -7,7 +9,7 @@ export interface CallStart {
   /** The requested model: a model group. */
   readonly model: string;
   readonly stream: boolean;
-  /** The requested maximum, if known. */
+  /** The requested maximum of output tokens, if known. */
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly topP?: number;
@@ -15,7 +17,7 @@ export interface CallStart {
   readonly choices?: number;
 }
 
-/** The facts known when an attempt begins. */
+/** Facts known at the start of an attempt. */
 export interface AttemptStart {
   /** From 1, over all retries and fallbacks of the call. */
   readonly number: number;
@@ -37,7 +39,7 @@ export interface CallOutcome {
   readonly error?: unknown;
   /** HTTP status of the provider. */
   readonly status?: number;
-  /** The caller disconnected or cancelled; not a failure. */
+  /** Whether the caller disconnected or cancelled, which is not a failure. */
   readonly cancelled?: boolean;
   readonly inputTokens?: number;
   readonly outputTokens?: number;
@@ -48,14 +50,16 @@ export interface CallOutcome {
   readonly responseId?: string;
   readonly finishReasons?: readonly string[];
   /**
-   * USD for these tokens, estimated ones included; for a call, the total of its attempts. Absent
-   * without a known price.
+   * Cost of these tokens in USD, including estimated ones; for a call, the total of its attempts.
+   * Absent without a known price.
    */
   readonly costUsd?: number;
   /** For a call: retries within a priority tier. */
   readonly retries?: number;
-  /** For a call: model groups tried after another one failed. */
+  /** For a call: fallbacks to another model group. */
   readonly fallbacks?: number;
+  /** For a call: the guardrails that checked it. */
+  readonly guardrails?: readonly GuardrailRecord[];
 }
 
 /** Receives the events of one attempt. */
@@ -67,7 +71,10 @@ export interface ObservedAttempt {
   run<T>(send: () => T): T;
   /** Called when the first chunk of a streamed answer arrives. */
   firstChunk(): void;
-  /** Called once, whatever the outcome; for a streamed answer when the stream has ended. */
+  /**
+   * Called exactly once, regardless of the outcome; for a streamed answer, when the stream has
+   * ended.
+   */
   ended(outcome: CallOutcome): void;
 }
 
@@ -80,7 +87,7 @@ export interface ObservedCall {
 }
 
 /**
- * Observes calls to models, such as for OpenTelemetry spans. It must not throw.
+ * Observes calls to models, for example to record OpenTelemetry spans. Must not throw.
  *
  * @example
  * const call = observer?.started({ operation: 'chat', model, stream: false });

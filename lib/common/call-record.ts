@@ -38,24 +38,49 @@ export interface AttemptRecord {
   readonly errorCode?: string;
   /** HTTP status of the provider. */
   readonly httpStatus?: number;
-  /** Absent if it used nothing. */
+  /** Absent if the attempt used nothing. */
   readonly usage?: RecordedUsage;
   /** Billionths of a USD; absent without a known price. */
   readonly nanoUsd?: number;
   readonly costParts?: CostParts;
-  /** Whether its provider reported no usage. */
+  /** Whether the usage is an estimate, because the provider reported none. */
   readonly isEstimated?: boolean;
+}
+
+/** Something that a guardrail found. Never contains the text. */
+export interface GuardrailFinding {
+  /** `EMAIL_ADDRESS`, `hate`, `openai_api_key` */
+  readonly kind: string;
+  /** Where: `messages.1.content`, or the part of an answer. */
+  readonly path: string;
+  readonly action: 'masked' | 'blocked' | 'flagged';
+  readonly count: number;
+}
+
+/** All checks of one guardrail in one mode of a call. */
+export interface GuardrailRecord {
+  readonly name: string;
+  /** Its type: `presidio`; of an app's own one, the class. */
+  readonly guardrail: string;
+  readonly mode: 'pre_call' | 'during_call' | 'post_call' | 'logging_only';
+  /** LiteLLM's words. */
+  readonly status: 'success' | 'guardrail_intervened' | 'guardrail_failed_to_respond';
+  /** Unix time in milliseconds. */
+  readonly startedAtMs: number;
+  /** Of all its checks together. */
+  readonly durationMs: number;
+  readonly findings: readonly GuardrailFinding[];
 }
 
 /** Logging settings of a request, from LiteLLM's fields and headers. */
 export interface LoggingFields {
-  /** `no-log: true`: no callback gets the call. The spend log does. */
+  /** `no-log: true`: the call is sent to no callback, but is written to the spend log. */
   readonly isOff: boolean;
   /** Whether callbacks get the call without its texts. `undefined`: as configured. */
   readonly isRedacted: boolean | undefined;
-  /** `litellm_metadata` of the body, else `metadata`. Not authenticated, and not bounded. */
+  /** `litellm_metadata` of the body, else `metadata`. Chosen by the client, and of any size. */
   readonly metadata: Fields | undefined;
-  /** Numbers and switches of the body, such as `temperature`. */
+  /** Numbers and booleans in the body, such as `temperature`. */
   readonly parameters: Fields;
   /** Headers that begin with `langfuse_`, without this prefix. */
   readonly langfuse: Readonly<Record<string, string>> | undefined;
@@ -66,18 +91,18 @@ export interface LoggingFields {
  * money is in nano-USD, billionths of a USD. Absent values are unknown.
  */
 export interface CallRecord {
-  /** Also `x-litellm-call-id` of a failed call. */
+  /** Id of the call; a failed call sends it as `x-litellm-call-id`. */
   readonly id: string;
   /** Unix time in milliseconds; together with the id, it identifies the call. */
   readonly startedAtMs: number;
-  /** When the caller had its answer; an abandoned answer can be read for longer. */
+  /** When the caller received the answer; an abandoned answer can be drained for longer. */
   readonly endedAtMs: number;
   /** `chat`, `embeddings`, `responses`, `messages`, `images`, … */
   readonly operation: string;
   readonly stream: boolean;
   /** The requested model. */
   readonly model: string;
-  /** Of the attempt that answered, else of the last one. */
+  /** Model group of the attempt that answered, otherwise of the last one. */
   readonly group?: string;
   readonly deploymentId?: string;
   readonly provider?: string;
@@ -89,19 +114,19 @@ export interface CallRecord {
   readonly user?: string;
   readonly team?: string;
   readonly organization?: string;
-  /** The user of the app that calls, by LiteLLM's headers and fields. */
+  /** The end user of the calling app, from LiteLLM's headers and fields. */
   readonly endUser?: string;
-  /** Of the request and of its key. */
+  /** Tags of the request and of its key. */
   readonly tags: readonly string[];
   readonly sessionId?: string;
   /** Trace id of `traceparent`. */
   readonly traceId?: string;
   /** `x-request-id` of the request. */
   readonly requestId?: string;
-  /** The client's address, by the app's own proxy settings. */
+  /** The client's address, according to the app's proxy settings. */
   readonly ip?: string;
   readonly userAgent?: string;
-  /** Of all attempts together, as they are billed. Absent if nothing was used. */
+  /** Total of all attempts, as billed. Absent if nothing was used. */
   readonly usage?: RecordedUsage;
   /** Sum of all attempts with a known price; absent if none has one. */
   readonly nanoUsd?: number;
@@ -120,7 +145,7 @@ export interface CallRecord {
   readonly errorKind?: string;
   /** The `code` of the error, or its name. */
   readonly errorCode?: string;
-  /** The status for the client; 499 if it has cancelled. */
+  /** The status sent to the client; 499 if the client cancelled. */
   readonly httpStatus?: number;
   /** The provider's id of the answer; only with bodies. */
   readonly responseId?: string;
@@ -128,13 +153,17 @@ export interface CallRecord {
   readonly finishReasons?: readonly string[];
   readonly retries: number;
   readonly fallbacks: number;
-  /** In the order in which they began. Their costs add up to that of the call. */
+  /** All attempts, in the order in which they began. Their costs add up to that of the call. */
   readonly attempts: readonly AttemptRecord[];
+  /** Absent without guardrails. */
+  readonly guardrails?: readonly GuardrailRecord[];
   /** Computes the request's logging settings. */
   readonly logging?: () => LoggingFields;
-  /** The request's body after all hooks. Only for listeners that ask for bodies. */
+  /** The request's body after all hooks. Only for listeners with `bodies: true`. */
   readonly request?: () => Fields | undefined;
-  /** The answer after all hooks; the events of a stream. Only for listeners that ask for bodies. */
+  /**
+   * The answer after all hooks, or the events of a stream. Only for listeners with `bodies: true`.
+   */
   readonly answer?: () => unknown;
 }
 

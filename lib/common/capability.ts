@@ -1,7 +1,7 @@
 /** The engine in use for a capability. */
 export type EngineName = 'native' | 'typescript';
 
-/** One metric of a capability, described as data for the metrics adapter. */
+/** One sample of a metric, for any metrics library. */
 export interface MetricSample {
   /** Prometheus-style name, without the package's prefix: `token_counting_tokens_total`. */
   readonly name: string;
@@ -11,9 +11,9 @@ export interface MetricSample {
   /** For a histogram: which of its series. A bucket has the label `le` and is cumulative. */
   readonly suffix?: '_bucket' | '_sum' | '_count';
   readonly value: number;
-  /** Bounded sets only: never a key, a user or a secret. */
+  /** Values from bounded sets only: never a key, a user or a secret. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** `false`: adding up several values would be meaningless, as for percentiles. */
+  /** `false` if sums of this metric are meaningless, as for percentiles. */
   readonly addsUp?: false;
 }
 
@@ -29,13 +29,13 @@ export interface CapabilityHealth {
 /** The health of another capability in the same report, so that none is asked twice. */
 export type HealthOf = <C extends Capability>(capability: C) => ReturnType<C['health']>;
 
-/** Implemented by the service of every capability, for health and metrics. */
+/** The service of a capability, which reports health and metrics. */
 export interface Capability {
   /** In snake_case, as in the flags and the metrics: `token_counting`. */
   readonly capability: string;
   /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[];
-  /** Runs a real operation whose result is known. */
+  /** Runs a self-test: an operation whose result is known. */
   health(of?: HealthOf): CapabilityHealth | Promise<CapabilityHealth>;
 }
 

@@ -50,7 +50,7 @@ export function parseConfigJson(file: string, text: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new InvalidConfigurationError(file, `is not JSON${placeIn(error as Error)}`);
+    throw new InvalidConfigurationError(file, `must be valid JSON${placeIn(error as Error)}`);
   }
   checkExtent(file, value);
   return value;
@@ -77,7 +77,8 @@ export function checkExtent(file: string, value: unknown): void {
     if (before !== undefined) return before;
     let values = 1;
     for (const each of Object.values(entry)) values += count(each, depth + 1);
-    if (values > MAX_VALUES) throw new InvalidConfigurationError(file, `must have at most ${MAX_VALUES} values with its aliases expanded`);
+    if (values > MAX_VALUES)
+      throw new InvalidConfigurationError(file, `must have at most ${MAX_VALUES} values after its aliases are expanded`);
     known.set(entry, values);
     return values;
   };

@@ -29,8 +29,8 @@ describe('describeValue', () => {
 describe('errorMessage', () => {
   it.each<[unknown, string]>([
     [new TypeError('first\nsecond'), 'first'],
-    ['text', 'thrown was "text"'],
-    [Object.assign(new Error('a'), { message: { code: 1 } }), 'its message is an object (Object)'],
+    ['text', 'a value that is not an Error was thrown: "text"'],
+    [Object.assign(new Error('a'), { message: { code: 1 } }), 'the error message is an object (Object)'],
   ])('%p gives %s', (error, message) => {
     expect(errorMessage(error)).toBe(message);
   });
@@ -40,7 +40,7 @@ it('repeats no megabytes of a body in an error', () => {
   const long = 'x'.repeat(1 << 20);
   const errors = [
     new InvalidArgumentError(long, long, long),
-    new UnsupportedRequestError({ param: long, provider: 'gemini', reason: long, mend: 'send less' }),
+    new UnsupportedRequestError({ param: long, provider: 'gemini', reason: long, remedy: 'send less' }),
   ];
   for (const error of errors) expect(JSON.stringify([error, error.message]).length).toBeLessThan(10_000);
 });

@@ -19,7 +19,7 @@ export class FastLiteLLMError extends Error {
   }
 }
 
-/** Instead of a value, where the rule says what was wrong. */
+/** Passed instead of a value if the rule describes the fault. */
 export const NO_VALUE = Symbol('no value');
 
 /**
@@ -34,7 +34,7 @@ export class InvalidArgumentError extends FastLiteLLMError {
   readonly rule: string;
 
   constructor(path: string, value: unknown, rule: string, code = 'INVALID_ARGUMENT') {
-    // A body may have any keys, and rules repeat parts of it.
+    // A body can have any keys, and rules quote parts of it.
     const [shortPath, shortRule] = [shortened(path, LONGEST_PART), shortened(rule, LONGEST_PART)];
     super(code, `${visibleText(shortPath)}: ${shortRule}${gotValue(value)}`);
     this.path = shortPath;
@@ -94,16 +94,23 @@ export class MissingFileError extends FastLiteLLMError {
   readonly file: string;
 
   constructor(file: string, purpose: string, options?: ErrorOptions) {
-    const advice = 'if the app is bundled, leave nestjs-fast-litellm and tiktoken out of the bundle, as external packages';
-    super('MISSING_FILE', `${purpose} needs ${file}, which does not exist: ${advice}`, options);
+    const advice = 'if the app is bundled, mark nestjs-fast-litellm and tiktoken as external packages';
+    super('MISSING_FILE', `${purpose} requires ${file}, which does not exist; ${advice}`, options);
     this.file = file;
+  }
+}
+
+/** The service of a guardrail did not answer: no connection, a timeout, or status 502 to 504. */
+export class GuardrailUnreachableError extends FastLiteLLMError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('GUARDRAIL_UNREACHABLE', message, options);
   }
 }
 
 /** No connection became free in time. */
 export class PoolTimeoutError extends FastLiteLLMError {
   readonly origin: string;
-  /** How long the request waited for a connection. */
+  /** The time that the request waited for a connection, in milliseconds. */
   readonly timeoutMs: number;
 
   constructor(origin: string, timeoutMs: number) {
@@ -118,8 +125,8 @@ export class PoolTimeoutError extends FastLiteLLMError {
 }
 
 /**
- * The pool is draining: it grants no new leases, and closes connections that are still leased at
- * the deadline.
+ * The pool is draining: it grants no new leases, and at the deadline closes connections that are
+ * still leased.
  */
 export class PoolClosedError extends FastLiteLLMError {
   readonly origin: string;
@@ -131,25 +138,24 @@ export class PoolClosedError extends FastLiteLLMError {
 }
 
 /**
- * A response was not read for `bodyTimeoutMs` after the end of its lease, so its connection was
- * closed.
+ * A response was not read for `bodyTimeoutMs` after its lease ended, so its connection was closed.
  */
 export class BodyAbandonedError extends FastLiteLLMError {
   readonly origin: string;
 
   constructor(origin: string, timeoutMs: number) {
-    super('BODY_ABANDONED', `the answer of ${origin} was not read for ${timeoutMs} ms`);
+    super('BODY_ABANDONED', `the response from ${origin} was not read for ${timeoutMs} ms`);
     this.origin = origin;
   }
 }
 
-/** A proxy refused the tunnel that an `https:` endpoint needs. */
+/** A proxy rejected the tunnel to an `https:` endpoint. */
 export class ProxyRefusedError extends FastLiteLLMError {
-  /** Status of the proxy's response: 407 means that it requires credentials. */
+  /** Status of the proxy's response; 407 means that the proxy requires credentials. */
   readonly statusCode: number;
 
   constructor(statusCode: number) {
-    super('PROXY_REFUSED', `the proxy refused the tunnel (status ${statusCode})`);
+    super('PROXY_REFUSED', `the proxy rejected the tunnel (status ${statusCode})`);
     this.statusCode = statusCode;
   }
 }
@@ -221,7 +227,7 @@ function describeObject(value: object): string {
  * another realm.
  */
 export function errorMessage(error: unknown): string {
-  if (!types.isNativeError(error) && !(error instanceof Error)) return `thrown was ${describeValue(error)}`;
+  if (!types.isNativeError(error) && !(error instanceof Error)) return `a value that is not an Error was thrown: ${describeValue(error)}`;
   const message: unknown = error.message;
-  return typeof message === 'string' ? message.split('\n', 1)[0] : `its message is ${describeValue(message)}`;
+  return typeof message === 'string' ? message.split('\n', 1)[0] : `the error message is ${describeValue(message)}`;
 }

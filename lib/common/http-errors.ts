@@ -1,11 +1,11 @@
-// In a file of their own: these need Nest, which code without Nest must not load.
+// In a separate file, because these errors need Nest, which code without Nest must not load.
 import { HttpException, type HttpExceptionOptions } from '@nestjs/common';
 import { shortened } from './visible-text.js';
 import { nanoUsd, usdText, type BudgetPeriod } from './nano-usd.js';
 
 /** Details of a `RateLimitExceededError`. */
 export interface RateLimitRefusal {
-  /** The limits that denied the request: a name in `rateLimit.limits`, or of a rule. */
+  /** Name of the limits that denied the request: in `rateLimit.limits`, or of a rule. */
   readonly limitName: string;
   /** The exceeded limit: `minute`, `tokens`; absent if the store was unavailable. */
   readonly exceeded?: string;
@@ -21,7 +21,7 @@ export interface RateLimitRefusal {
 
 /** Details of a `BudgetExceededError`. */
 export interface BudgetRefusal {
-  /** The limits whose budget denied the request: a name in `rateLimit.limits`, or of a rule. */
+  /** Name of the limits whose budget denied the request: in `rateLimit.limits`, or of a rule. */
   readonly limitName: string;
   readonly reason: 'budget_exhausted' | 'budget_held' | 'request_exceeds_budget';
   readonly period: BudgetPeriod;
@@ -32,7 +32,7 @@ export interface BudgetRefusal {
   readonly estimatedUsd?: number;
   /** When the window ends; absent for a budget that never resets. */
   readonly resetsAt?: Date;
-  /** For `budget_held`: when calls in flight may release their holds. */
+  /** For `budget_held`: time until calls in flight can have released their holds. */
   readonly retryAfterMs?: number;
 }
 
@@ -44,7 +44,7 @@ interface ErrorBody extends Readonly<Record<string, unknown>> {
   readonly code: string;
 }
 
-/** An error whose response has OpenAI's shape. */
+/** An error whose response has OpenAI's format. */
 abstract class OpenAIShapedError extends HttpException {
   constructor(status: number, body: ErrorBody, options?: HttpExceptionOptions) {
     super({ error: body }, status, options);
@@ -63,7 +63,7 @@ const REFUSED_BY: Readonly<Record<string, string>> = {
   concurrency: 'concurrent requests',
 };
 
-/** A rate limit denied a request: 429 in OpenAI's shape, or 503 if the store was unavailable. */
+/** A rate limit denied a request: 429 in OpenAI's format, or 503 if the store was unavailable. */
 export class RateLimitExceededError extends OpenAIShapedError implements RateLimitRefusal {
   /** Stable, machine-readable. */
   readonly code: 'RATE_LIMIT_EXCEEDED' | 'RATE_LIMIT_UNAVAILABLE' | 'BUDGET_EXCEEDED';
@@ -88,7 +88,7 @@ export class RateLimitExceededError extends OpenAIShapedError implements RateLim
 }
 
 /**
- * A budget denied a request: 429 in OpenAI's shape, with the type `budget_exceeded` and the reason
+ * A budget denied a request: 429 in OpenAI's format, with the type `budget_exceeded` and the reason
  * as its code. SDKs retry any 429, so the response has `x-should-retry: false` if waiting does not
  * help.
  */
@@ -185,7 +185,7 @@ const API_KEY_ANSWERS = {
 /** When clients should retry while the key store is unavailable. */
 const API_KEY_RETRY_MS = 1_000;
 
-/** An API key is not accepted: 401, 403 or, if the store is unavailable, 503, in OpenAI's shape. */
+/** An API key is not accepted: 401, 403 or, if the store is unavailable, 503 in OpenAI's format. */
 export class ApiKeyError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code: (typeof API_KEY_ANSWERS)[ApiKeyRefusal][1];
@@ -209,7 +209,7 @@ export class ApiKeyError extends OpenAIShapedError {
   }
 }
 
-/** The caller is not allowed to call this model: 403 in OpenAI's shape. */
+/** The caller is not allowed to call this model: 403 in OpenAI's format. */
 export class ModelNotAllowedError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'MODEL_NOT_ALLOWED';
@@ -235,7 +235,7 @@ const NO_DEPLOYMENT: Readonly<Record<NoDeploymentReason, string>> = {
   refused_by_strategy: "the app's strategy selected none of its deployments",
 };
 
-/** No deployment can answer this request: 404 in OpenAI's shape. */
+/** No deployment can answer this request: 404 in OpenAI's format. */
 export class NoDeploymentError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'NO_DEPLOYMENT';
@@ -251,7 +251,7 @@ export class NoDeploymentError extends OpenAIShapedError {
 }
 
 /**
- * The configuration of a model's deployments is invalid: 503 in OpenAI's shape. `cause` has the
+ * The configuration of a model's deployments is invalid: 503 in OpenAI's format. `cause` has the
  * details, which the client does not receive.
  */
 export class DeploymentMisconfiguredError extends OpenAIShapedError {
@@ -264,7 +264,7 @@ export class DeploymentMisconfiguredError extends OpenAIShapedError {
     readonly deploymentIds: readonly string[],
     cause?: Error,
   ) {
-    const message = `The model ${shortened(model)} cannot be called at the moment: the operator must correct its configuration.`;
+    const message = `The model ${shortened(model)} cannot be called at the moment; the operator must correct its configuration.`;
     super(503, { message, type: 'server_error', param: null, code: 'deployment_misconfigured' }, { cause });
   }
 }
@@ -272,11 +272,11 @@ export class DeploymentMisconfiguredError extends OpenAIShapedError {
 /** A limit of a deployment: `max_parallel_requests`, rpm, tpm, or one reported by its provider. */
 export type ReachedLimit = 'concurrency' | 'requests' | 'tokens' | 'quota';
 
-/** All deployments of a model are in cooldown or at their own limit: 429 in OpenAI's shape. */
+/** All deployments of a model are in cooldown or at their own limit: 429 in OpenAI's format. */
 export class RouterRateLimitError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'ROUTER_RATE_LIMITED';
-  /** Until the first of them is eligible again; absent if unknown. */
+  /** Time until the first of them is eligible again; absent if unknown. */
   readonly retryAfterMs?: number;
   /** The limits that deployments have reached; empty if all of them are in cooldown. */
   readonly reached: readonly ReachedLimit[];
@@ -307,7 +307,7 @@ const QUEUE_REFUSALS: Readonly<Record<QueueRefusal, { readonly code: 'QUEUE_FULL
   queue_timeout: { code: 'QUEUE_TIMEOUT', words: 'no deployment became available in time' },
 };
 
-/** A call could not wait any longer for a deployment: 429 in OpenAI's shape. Nothing was sent. */
+/** A call could not wait any longer for a deployment: 429 in OpenAI's format. Nothing was sent. */
 export class CallQueueError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code: 'QUEUE_FULL' | 'QUEUE_TIMEOUT';
@@ -325,7 +325,7 @@ export class CallQueueError extends OpenAIShapedError {
   }
 }
 
-/** The input exceeds the context window of every deployment: 400 in OpenAI's shape. */
+/** The input exceeds the context window of every deployment: 400 in OpenAI's format. */
 export class ContextWindowExceededError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'CONTEXT_WINDOW_EXCEEDED';
@@ -341,7 +341,7 @@ export class ContextWindowExceededError extends OpenAIShapedError {
   }
 }
 
-/** Characters of a field or a reason: both may repeat what a body has. */
+/** Maximum length of a field or a reason, because both can repeat parts of a body. */
 const LONGEST_PART = 1000;
 
 /** Details of an `UnsupportedRequestError`. */
@@ -353,13 +353,13 @@ export interface UnsupportedRequest {
   /** The unsupported feature, as a clause: `claude-3 does not support thinking`. */
   readonly reason: string;
   /** Advice for the client or operator. */
-  readonly mend: string;
-  /** `details` of the error, from which a client learns to resend the request in another form. */
+  readonly remedy: string;
+  /** `details` of the error, which tell a client how to resend the request. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * The deployment's provider does not support the request: 400 in OpenAI's shape. Nothing was sent
+ * The deployment's provider does not support the request: 400 in OpenAI's format. Nothing was sent
  * and no failure is recorded against a deployment; other deployments and fallbacks are tried.
  */
 export class UnsupportedRequestError extends OpenAIShapedError implements UnsupportedRequest {
@@ -368,43 +368,60 @@ export class UnsupportedRequestError extends OpenAIShapedError implements Unsupp
   readonly param?: string;
   readonly provider: string;
   readonly reason: string;
-  readonly mend: string;
+  readonly remedy: string;
   readonly details?: Readonly<Record<string, unknown>>;
 
   constructor(unsupported: UnsupportedRequest) {
-    const { provider, mend, details } = unsupported;
+    const { provider, remedy: remedy, details } = unsupported;
     const param = unsupported.param === undefined ? undefined : shortened(unsupported.param, LONGEST_PART);
     const reason = shortened(unsupported.reason, LONGEST_PART);
     const code = param === undefined ? 'UNSUPPORTED_OPERATION' : 'UNSUPPORTED_PARAMETER';
-    const message = `${param === undefined ? '' : `${param} is not supported: `}${reason}; ${mend}.`;
+    const message = `${param === undefined ? '' : `${param} is not supported: `}${reason}; ${remedy}.`;
     const error = { message, type: 'invalid_request_error', param: param ?? null, code: code.toLowerCase() };
     super(400, details === undefined ? error : { ...error, details });
     this.code = code;
     this.param = param;
     this.provider = provider;
     this.reason = reason;
-    this.mend = mend;
+    this.remedy = remedy;
     this.details = details;
   }
 }
 
-/** A call hook denied a request or an answer: 400 in OpenAI's shape. */
+/** A call hook denied a request or an answer: 400 in OpenAI's format. */
 export class CallDeniedError extends OpenAIShapedError {
   /** Stable, machine-readable. The code in the body is the one that the hook set. */
   readonly code = 'CALL_DENIED';
   /** The error for a client, as in the response's body. */
   readonly error: HookErrorBody;
 
-  /** @param code the code in the body. Default `request_denied`. */
-  constructor(message: string, code = 'request_denied') {
-    const error = { message, type: 'invalid_request_error', param: null, code };
+  /**
+   * @param code the code in the body. Default `request_denied`.
+   * @param details `provider_specific_fields` of the body
+   */
+  constructor(message: string, code = 'request_denied', details?: HookErrorBody['provider_specific_fields']) {
+    const error = { message, type: 'invalid_request_error', param: null, code, ...(details && { provider_specific_fields: details }) };
     super(400, error);
     this.error = error;
   }
 }
 
+/** A guardrail denied a request or an answer: 400 in the shape of LiteLLM. */
+export class GuardrailDeniedError extends CallDeniedError {
+  /** @param details details of its type; never the text */
+  constructor(
+    message: string,
+    /** `guardrail_name` */
+    readonly guardrail: string,
+    readonly mode: string,
+    details: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message, '400', { ...details, guardrail_name: guardrail, guardrail_mode: mode });
+  }
+}
+
 /**
- * A guarding call hook failed, so the unchecked content was rejected: 503 in OpenAI's shape.
+ * A guarding call hook failed, so the unchecked content was rejected: 503 in OpenAI's format.
  * `cause` has the hook's own error, which the client does not receive.
  */
 export class CallHookFailedError extends OpenAIShapedError {
@@ -414,12 +431,19 @@ export class CallHookFailedError extends OpenAIShapedError {
   readonly error: HookErrorBody;
 
   constructor(
-    /** The class of the hook. */
+    /** The class of the hook, or the name of the guardrail. */
     readonly hook: string,
     cause: unknown,
+    details?: HookErrorBody['provider_specific_fields'],
   ) {
     const message = 'The request could not be checked at the moment.';
-    const error = { message, type: 'server_error', param: null, code: 'call_hook_failed' };
+    const error = {
+      message,
+      type: 'server_error',
+      param: null,
+      code: 'call_hook_failed',
+      ...(details && { provider_specific_fields: details }),
+    };
     super(503, error, { cause });
     this.error = error;
   }
@@ -430,4 +454,6 @@ interface HookErrorBody {
   readonly type: string;
   readonly param: null;
   readonly code: string;
+  /** LiteLLM's field for the name and the mode of a guardrail. */
+  readonly provider_specific_fields?: Readonly<Record<string, unknown>>;
 }

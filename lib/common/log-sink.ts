@@ -4,7 +4,7 @@ import type * as Nest from '@nestjs/common';
 export interface LogSink {
   /** Logs an informational line. */
   log(message: string): void;
-  /** Logs a problem that the package works around. */
+  /** Logs a problem that the package handles. */
   warn(message: string): void;
   /** Logs a failure. */
   error(message: string): void;

@@ -4,7 +4,7 @@
  */
 export function nearestName(typed: string, names: Iterable<string>): string | undefined {
   const wanted = bare(typed);
-  // A name of this length is a payload, not a slip: measuring it would cost its square.
+  // A name of this length is a payload, not a typo, and comparing it takes quadratic time.
   if (wanted.length > 100) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;

@@ -11,8 +11,18 @@ export function fieldsOf(value: unknown): Fields {
   return isObject(value) ? value : {};
 }
 
+/** The value that a JSON text contains; `undefined` for anything else. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The object that a JSON text contains; `undefined` for anything else. */
 export function objectIn(json: string): Fields | undefined {
+  // Not through `jsonIn`: streams call this for each event.
   try {
     const value: unknown = JSON.parse(json);
     return isObject(value) ? value : undefined;
@@ -22,8 +32,9 @@ export function objectIn(json: string): Fields | undefined {
 }
 
 /**
- * A copy that inherits nothing. A dependency of the app that lets clients set fields of
- * `Object.prototype` must not steer what is read of it: an `api_base` there took keys elsewhere.
+ * A copy without a prototype. If a dependency of the app lets clients set fields of
+ * `Object.prototype`, they must not be read as options: an `api_base` there would send keys
+ * elsewhere.
  */
 export function ownFields<T extends object>(fields: T): T & Readonly<Record<string, unknown>> {
   return Object.assign(Object.create(null) as object, fields) as T & Readonly<Record<string, unknown>>;
@@ -45,10 +56,35 @@ export function listOf(value: unknown): readonly unknown[] {
 }
 
 /**
- * A string without surrounding white space, because values read from files often end with a
+ * A string without surrounding whitespace, because values read from files often end with a
  * newline. `undefined` if nothing is left, and for anything else.
  */
 export function trimmedText(value: unknown): string | undefined {
   const trimmed = typeof value === 'string' ? value.trim() : '';
   return trimmed === '' ? undefined : trimmed;
+}
+
+/** A string from JSON; `undefined` for anything else. */
+export function asString(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** A string from JSON that is not empty; `undefined` for anything else. */
+export function nonEmptyString(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** A string from JSON; empty for anything else. */
+export function stringIn(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** A number from JSON; 0 for anything else. */
+export function numberIn(value: unknown): number {
+  return typeof value === 'number' ? value : 0;
+}
+
+/** Whether a value is neither absent nor `null`. */
+export function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }

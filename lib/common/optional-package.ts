@@ -10,7 +10,7 @@ export function loadOptionalPackage<T>(packageName: string, purpose: string, loa
     return load();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    // Only if it is this package that is missing, not one that it needs itself.
+    // Only if this package itself is missing, not one of its dependencies.
     if ((code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND') && message.includes(`'${packageName}'`)) {
       throw new MissingPackageError(packageName, purpose, { cause: error });
     }
@@ -25,7 +25,7 @@ export function isInstalled(resolve: () => string): boolean {
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // A package that hides its entry is there, too.
+    // A package that does not export its entry is installed nevertheless.
     return code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND';
   }
 }

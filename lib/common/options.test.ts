@@ -63,14 +63,14 @@ describe('option checks', () => {
       'rateLimit.request_per_minute: is not a known option (did you mean requestsPerMinute?), got 1',
     );
     expect(() => checkKnownKeys('', { zzz: 1 }, ['engine', 'featureFlags'])).toThrow(
-      'zzz: is not a known option, known are engine, featureFlags, got 1',
+      'zzz: is not a known option; known options are engine, featureFlags, got 1',
     );
   });
 
   it('do not show the text of an unknown key, which may be a password', () => {
     for (const refuse of [refuseOption, refuseArgument]) {
       expect(() => checkKnownKeys('', { redisPassword: 'hunter2' }, ['engine'], refuse)).toThrow(
-        'redisPassword: is not a known option, known are engine, got a string of 7 characters',
+        'redisPassword: is not a known option; known options are engine, got a string of 7 characters',
       );
     }
   });

@@ -51,7 +51,7 @@ export function checkString(path: string, value: unknown, refuse: Refuse = refus
 export function checkRoutePath(path: string, value: unknown): string {
   const given = checkString(path, value);
   if (/^\/?(?:[\w.~-]+\/)*[\w.~-]+\/?$/.test(given)) return given.replace(/^\/|\/$/g, '');
-  throw refuseOption(path, value, 'must be a path of letters, digits, _ . ~ - and /');
+  throw refuseOption(path, value, 'must be a path that contains only letters, digits, _ . ~ - and /');
 }
 
 /** One of `choices`, with a suggestion for a near miss. */
@@ -82,7 +82,7 @@ export function checkArray<T>(
   refuse: Refuse = refuseOption,
 ): readonly T[] {
   if (!Array.isArray(value)) throw refuse(path, value, 'must be an array');
-  // Not `map`, which leaves holes alone.
+  // Not `map`, which skips holes.
   return Array.from(value, (entry, index) => check(`${path}[${index}]`, entry));
 }
 
@@ -93,7 +93,7 @@ export function checkArray<T>(
 export function checkKnownKeys(path: string, object: object, known: readonly string[], refuse: Refuse = refuseOption): void {
   for (const key of Object.keys(object)) {
     if (known.includes(key)) continue;
-    const hint = suggestion(key, known) || `, known are ${known.join(', ')}`;
+    const hint = suggestion(key, known) || `; known options are ${known.join(', ')}`;
     const value = (object as Record<string, unknown>)[key];
     throw refuse(joinPath(path, key), unshown(value), `is not a known option${hint}`);
   }

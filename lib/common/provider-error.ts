@@ -32,7 +32,7 @@ export interface ProviderFailureFacts {
   readonly kind: ProviderFailureKind;
   /** Says nothing secret: no key, no address. */
   readonly message: string;
-  /** HTTP status of the provider's answer; absent where there was none. */
+  /** HTTP status of the provider's answer; absent if there was none. */
   readonly status?: number;
   /** Of the deployment: `openai`, `azure`. */
   readonly provider: string;
@@ -84,7 +84,7 @@ const OPERATORS_FAULT: OpenAIErrorBody = {
 
 /**
  * A provider failed or rejected the request: an `HttpException` with the provider's status and a
- * body in OpenAI's shape, as a client would get it from the provider. 503 if the provider rejects
+ * body in OpenAI's format, as a client would get it from the provider. 503 if the provider rejects
  * the operator's key (its message is in `cause`); without an answer, 504 for a timeout and 502
  * otherwise.
  */
@@ -101,11 +101,11 @@ export class ProviderError extends HttpException {
   readonly provider: string;
   /** The deployment that answered or failed. */
   readonly deploymentId: string;
-  /** The provider's own error code, if it gave one. */
+  /** The provider's own error code, if it sent one. */
   readonly providerCode?: string;
-  /** The wait that the provider requests, in milliseconds. */
+  /** The delay that the provider requests, in milliseconds. */
   readonly retryAfterMs?: number;
-  /** The provider's id of the request, if it sent one: quote it to the provider's support. */
+  /** The provider's id of the request, for its support; absent if it sent none. */
   readonly providerRequestId?: string;
   /** The error for a client, as in the response's body. */
   readonly error: OpenAIErrorBody;
@@ -114,7 +114,7 @@ export class ProviderError extends HttpException {
   constructor(facts: ProviderFailureFacts, options?: ErrorOptions) {
     const { kind, status } = facts;
     const isOperators = kind === 'authentication';
-    // A status above 599 is none that could be handed on.
+    // A status above 599 cannot be sent to clients.
     const isAnswer = status !== undefined && status >= 400 && status < 600 && kind !== 'malformed' && !isOperators;
     const error = isOperators ? OPERATORS_FAULT : bodyOf(facts, isAnswer && status < 500);
     const cause = options?.cause ?? (isOperators ? new Error(facts.message) : undefined);

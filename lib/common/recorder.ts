@@ -1,9 +1,9 @@
 /**
  * Records the calls of one operation of one component. Get it once and keep it.
  *
- * For calls that take microseconds or less, ask `sampled` before reading a clock; it counts the
- * call either way. For longer ones (a request, a connection, a provider's answer), every call can
- * be recorded without asking.
+ * For calls that take microseconds or less, call `sampled` before you read a clock; it counts the
+ * call either way. Longer calls (a request, a connection, a provider's answer) can all be recorded
+ * without it.
  *
  * @example
  * if (!series.sampled()) return pick();
@@ -24,7 +24,7 @@ export interface CallSeries {
   record(durationMs: number, ok?: boolean, inputSize?: number, outputSize?: number): void;
 }
 
-/** Receives recorded calls; the performance monitor is one. */
+/** Receives recorded calls. Implemented by the performance monitor. */
 export interface CallRecorder {
   /**
    * Returns the series for these names, always the same one. Get it once, not for every call.

@@ -5,14 +5,14 @@ import { basename, dirname, join, resolve } from 'node:path';
 export const OWNER_ONLY = 0o600;
 
 /**
- * Writes a file as a whole: readers find the former one or the new one, also after a crash. A link
- * stays one: its target is replaced, or created if the link is dangling.
- * @throws what the disk answers; then the former file is as it was
+ * Replaces a file atomically: readers see the old or the new content, even after a crash. A link is
+ * kept: its target is replaced, or created if the link is dangling.
+ * @throws the file system's error; the old file is then unchanged
  */
 export async function replaceFile(file: string, mode: number, write: (draft: FileHandle) => Promise<unknown>): Promise<void> {
   const target = await targetOf(file);
   const draft = `${target}.${process.pid}.tmp`;
-  // Remove leftovers of a crash, or a link in their place: never write to them.
+  // Never write to a leftover of a crash, or to a link in its place: remove it.
   await rm(draft, { force: true });
   const handle = await open(draft, 'wx', mode);
   try {
@@ -30,8 +30,8 @@ export async function replaceFile(file: string, mode: number, write: (draft: Fil
 }
 
 /**
- * Removes temporary files of `replaceFile` that killed processes left. The caller has to prevent
- * other processes from writing the file meanwhile.
+ * Removes temporary files of `replaceFile` that killed processes left. The caller must prevent
+ * other processes from writing the file in the meantime.
  */
 export async function removeDrafts(file: string): Promise<void> {
   const target = await targetOf(file);

@@ -42,7 +42,7 @@ export class StateFile {
     }
   }
 
-  /** Writes what has changed. Never rejects: the next write tries again. */
+  /** Writes the changes. Never rejects; the next write retries. */
   save(): Promise<void> {
     const { state } = this;
     if (this.writing !== undefined || !state.isDirty) return this.writing ?? Promise.resolve();
@@ -83,7 +83,7 @@ function folderOf(file: string): string {
 }
 
 /**
- * Reads the file of an option; `undefined` if there is none yet.
+ * Reads the file of an option; `undefined` if it does not exist yet.
  * @throws InvalidConfigurationError if it cannot be read
  */
 export function readStateFile(file: string, option: string): string | undefined {
@@ -91,7 +91,7 @@ export function readStateFile(file: string, option: string): string | undefined 
     return readRegularFileSync(file).toString();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new InvalidConfigurationError(option, `cannot be read: ${errorMessage(error)}`, { cause: error });
+    throw new InvalidConfigurationError(option, `cannot be read (${errorMessage(error)})`, { cause: error });
   }
 }
 

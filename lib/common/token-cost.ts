@@ -3,7 +3,7 @@ export const MOST_USD_OF_ONE = 1_000;
 export const MOST_USD_PER_MILLION = MOST_USD_OF_ONE * 1_000_000;
 
 /**
- * Prices in USD per million tokens. A rate that is left out: cached reads, cache writes and
+ * Prices in USD per million tokens. A rate that is omitted: cached reads, cache writes and
  * reasoning fall back to the plain rate of their side.
  */
 export interface TokenRates {
@@ -33,7 +33,7 @@ export interface RateTier extends TokenRates {
   readonly aboveInputTokens: number;
 }
 
-/** Prices, and other prices for long inputs. */
+/** Prices, with separate prices for long inputs. */
 export interface LengthRates extends TokenRates {
   readonly tiers?: readonly RateTier[];
 }
@@ -81,7 +81,7 @@ export interface UsageDetails {
    * Input written to a cache, one-hour writes included (Anthropic's `cache_creation_input_tokens`).
    */
   readonly cacheWriteTokens?: number;
-  /** The part of `cacheWriteTokens` that lives an hour. */
+  /** The part of `cacheWriteTokens` that is cached for an hour. */
   readonly cacheWrite1hTokens?: number;
   /** Output spent on reasoning. */
   readonly reasoningTokens?: number;
@@ -169,14 +169,14 @@ export function costOf(pricing: TieredRates, inputTokens: number, outputTokens: 
   return parts === null ? null : sumOf(parts);
 }
 
-/** The same by its parts, in USD; only parts that the prices know. */
+/** The same by part, in USD; only parts that have a price. */
 export function costPartsOf(pricing: TieredRates, inputTokens: number, outputTokens: number, details?: UsageDetails): CostParts | null {
   const rates = ratesFor(pricing, inputTokens, details ?? NO_DETAILS);
   const { inputPerMillion: inputRate, outputPerMillion: outputRate } = rates;
-  // A model without any price costs nothing known, even when nothing was used.
+  // The cost of a model without a price is unknown, even if nothing was used.
   if (inputRate === undefined && outputRate === undefined) return null;
   const request = rates.perRequestUsd ?? 0;
-  // Most answers: neither cached nor reasoning, sound or pictures.
+  // The usual case: no cached input, reasoning, audio or images.
   if (details === undefined) {
     const [input, output] = [partCost(inputTokens, inputRate), partCost(outputTokens, outputRate)];
     return Number.isNaN(input + output) ? null : { input, output, request };
@@ -233,7 +233,7 @@ function partCost(tokens: number, ratePerMillion: number | undefined): number {
 }
 
 /**
- * A rate that a tier leaves out is that of the tier below it, or the plain one. For long inputs
+ * A rate that a tier omits is that of the tier below it, or the plain one. For long inputs
  * those of the service tier come first, then those for long inputs, as LiteLLM has it. Off-peak
  * prices replace all of them.
  */

@@ -49,7 +49,7 @@ export const CONNECTION_POOL = {
 /** Options of the connection pool. Names that end in `Ms` are in milliseconds. */
 export interface ConnectionPoolOptions extends OptionsOf<typeof CONNECTION_POOL> {}
 
-/** `Infinity` is no limit. */
+/** `Infinity` means no limit. */
 export interface ResolvedConnectionPoolOptions extends Omit<Resolved<typeof CONNECTION_POOL>, 'proxy'> {
   readonly proxies: Proxies;
 }

@@ -17,6 +17,7 @@ import {
   type LeasedConnection,
   type PoolRequestOptions,
 } from './connection/lease-options.js';
+import type { AddressGuard } from './connection/address-guard.js';
 import type * as PoolDispatchers from './pool/dispatcher.js';
 import type { FetchDispatcher } from './pool/dispatcher.js';
 import type { PoolEndpoint } from './pool/endpoint.js';
@@ -32,7 +33,7 @@ export interface ConnectionPoolContext {
   readonly logger?: LogSink;
 }
 
-/** A wait that is told, and how often at most. */
+/** Waits of this length are logged, at most this often. */
 const LONG_WAIT_MS = 1_000;
 const WARNED_EVERY_MS = 600_000;
 
@@ -139,23 +140,23 @@ export class ConnectionPoolService implements Capability {
     this.pool.discard(known ?? table.leased(id), 'removed');
   }
 
-  /** Whether the connection of this id has an open socket. */
+  /** Returns whether the connection with this id has an open socket. */
   healthCheck(id: number): boolean {
     if (!Number.isInteger(id)) throw new InvalidArgumentError('id', id, 'must be the id of a connection');
     return this.pool.table.find(id)?.healthy ?? false;
   }
 
   /**
-   * Closes idle connections that are lost or expired, and those whose answers stay unread. Returns
-   * how many. The pool also does this automatically.
+   * Closes idle connections that are lost or expired, and connections whose responses are not read.
+   * Returns how many were closed. The pool also does this automatically.
    */
   cleanup(): number {
     return this.pool.sweep();
   }
 
   /**
-   * Leases a connection until `send` has finished and its answers have been read, failed or
-   * destroyed. If `send` fails in the middle of an answer, the connection is closed.
+   * Leases a connection until `send` has settled and its responses have been read, failed or
+   * destroyed. If `send` fails in the middle of a response, the connection is closed.
    */
   async use<T>(endpoint: string, send: (connection: LeasedConnection) => Promise<T>, options: AcquireOptions = {}): Promise<T> {
     checkFunction('send', send, refuseArgument);
@@ -174,7 +175,16 @@ export class ConnectionPoolService implements Capability {
     }
   }
 
-  /** Connections and waiters at this moment. */
+  /**
+   * Sets the rules of guarded endpoints, whose names end in `#guarded`. Default: they connect to
+   * public addresses only.
+   * @internal
+   */
+  useGuard(guard: AddressGuard): void {
+    this.pool.endpoints.useGuard(guard);
+  }
+
+  /** Returns the current numbers of connections and waiters. */
   stats(): ConnectionPoolStats {
     return poolStats(this.pool, this.accounting, (words, room, leased) =>
       this.choice.run('totals', this.unit, (engine) => engine.totals(words, room, leased)),
@@ -182,14 +192,15 @@ export class ConnectionPoolService implements Capability {
   }
 
   /**
-   * Ends the pool. New leases and waiters fail, idle connections are closed at once, leased ones
-   * when they are released or after `deadlineMs` (default `drainTimeoutMs`). Resolves when all
+   * Shuts the pool down. New leases and waiters fail; idle connections are closed at once, leased
+   * ones when they are released or after `deadlineMs` (default `drainTimeoutMs`). Resolves when all
    * sockets are closed.
    */
   drain(options: { readonly deadlineMs?: number } = {}): Promise<void> {
     checkObject('options', options, refuseArgument);
     const { deadlineMs = this.options.drainTimeoutMs } = options;
-    if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0)) throw refuseArgument('deadlineMs', deadlineMs, 'must be a number from 0');
+    if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0))
+      throw refuseArgument('deadlineMs', deadlineMs, 'must be a number of at least 0');
     this.drained ??= this.startDraining();
     if (this.pool.table.size > 0 && deadlineMs !== Infinity) {
       const timer = setTimeout(() => this.pool.closeLeased(), Math.min(deadlineMs, LONGEST_TIMER_MS));
@@ -224,14 +235,14 @@ export class ConnectionPoolService implements Capability {
     this.warnedAtMs = nowMs;
     const { maxConnectionsPerEndpoint, maxConnections } = this.options;
     this.logger.warn(
-      `Connection pool: a request to ${origin} waited ${Math.round(waitedMs)} ms for a connection: ` +
-        `connectionPool.maxConnectionsPerEndpoint is ${maxConnectionsPerEndpoint}, maxConnections ${maxConnections}; ` +
-        'raise them to the number of calls that one process has in flight',
+      `Connection pool: a request to ${origin} waited ${Math.round(waitedMs)} ms for a connection ` +
+        `(connectionPool.maxConnectionsPerEndpoint is ${maxConnectionsPerEndpoint}, connectionPool.maxConnections is ${maxConnections}); ` +
+        'raise both to the number of concurrent calls of one process',
     );
   }
 
   private openDispatcher(): FetchDispatcher {
-    // Its class extends one of undici, which is loaded late.
+    // Its class extends one of undici's, which is loaded late.
     const { PoolDispatcher } = require('./pool/dispatcher.js') as typeof PoolDispatchers;
     return new PoolDispatcher(this.pool, (deadlineMs) => this.drain({ deadlineMs }), this.logger) as Dispatcher as FetchDispatcher;
   }

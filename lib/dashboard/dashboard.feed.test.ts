@@ -1,9 +1,12 @@
 import type { Subscription } from 'rxjs';
 import { DashboardFeed, type FeedMessage } from './dashboard.feed.js';
+import { LAYOUT_PANELS } from './page-layout.js';
+import { diagnosticsPage } from './pages/diagnostics.page.js';
 import type { PerformanceHistory } from '../monitor/series/performance-series.js';
 import type { DashboardSource } from './dashboard.source.js';
 
 const INTERVAL_MS = 1000;
+const VIEW = { page: 'diagnostics', panels: { ...LAYOUT_PANELS, ...diagnosticsPage.panels }, base: '' };
 
 describe('DashboardFeed', () => {
   let looks: number;
@@ -56,7 +59,7 @@ describe('DashboardFeed', () => {
   function watch(feed: DashboardFeed) {
     const messages: FeedMessage[] = [];
     let isOver = false;
-    const subscription = feed.stream().subscribe({ next: (message) => messages.push(message), complete: () => (isOver = true) });
+    const subscription = feed.stream(VIEW).subscribe({ next: (message) => messages.push(message), complete: () => (isOver = true) });
     subscriptions.push(subscription);
     return { messages, subscription, isOver: () => isOver };
   }
@@ -66,11 +69,11 @@ describe('DashboardFeed', () => {
     const { messages } = watch(new DashboardFeed(source, INTERVAL_MS, logger));
     await advance(0);
     expect(messages).toHaveLength(1);
-    expect(Object.keys(messages[0].panels)).toEqual(expect.arrayContaining(['status', 'overview', 'engines', 'limits']));
+    expect(Object.keys(messages[0].panels)).toEqual(expect.arrayContaining(['status', 'counters', 'engines', 'pool']));
     expect(messages[0]).toMatchObject({ version: '1.2.3', atMs: 1_800_000_000_000, plots: { times: [], series: [] } });
     calls = 500;
     await advance(1);
-    expect(messages[1].panels.overview).toMatch(/500[^]*500 \/s/);
+    expect(messages[1].panels.counters).toMatch(/500[^]*500 \/s/);
     expect(messages[1].panels).not.toHaveProperty('engines');
     expect(messages[1]).not.toHaveProperty('plots');
   });
@@ -125,7 +128,7 @@ describe('DashboardFeed', () => {
     await feed.snapshot();
     const late = watch(feed);
     await advance(0.5);
-    expect(early.messages.at(-1)?.panels.overview).toContain('>7<');
+    expect(early.messages.at(-1)?.panels.counters).toContain('<dd>7');
     expect(Object.keys(late.messages[0].panels).length).toBeGreaterThan(5);
   });
 
@@ -179,5 +182,28 @@ describe('DashboardFeed', () => {
     expect(watch(feed).isOver()).toBe(true);
     await advance(3);
     expect([timers.size, feed.viewerCount]).toEqual([0, 0]);
+  });
+
+  it('takes a new snapshot after a change, also if one is being taken', async () => {
+    const feed = new DashboardFeed(source, INTERVAL_MS, logger);
+    await feed.snapshot();
+    await feed.snapshot();
+    expect(looks).toBe(1);
+    feed.expire();
+    calls = 1;
+    const total = async () => (await feed.snapshot()).tallies[0].total;
+    const early = total();
+    while (looks < 2) await Promise.resolve();
+    // Not the one before.
+    expect(await Promise.all([early, total()])).toEqual([1, 1]);
+    feed.expire();
+    const next = total();
+    while (looks < 3) await Promise.resolve();
+    calls = 2;
+    feed.expire();
+    expect(await Promise.all([total(), total(), next.then(total)])).toEqual([2, 2, 2]);
+    expect(looks).toBe(4);
+    await feed.snapshot();
+    expect(looks).toBe(4);
   });
 });

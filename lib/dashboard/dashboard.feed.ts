@@ -1,25 +1,39 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { errorMessage } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
-import { renderPanels, type RenderedPanels } from './dashboard.page.js';
 import { takeSnapshot, type DashboardSnapshot, type TakenSnapshot } from './dashboard.snapshot.js';
 import type { DashboardSource } from './dashboard.source.js';
+import type { PanelSet } from './panels/panel.js';
 import { plotData, type PlotData } from './plot-data.js';
+
+/** HTML by the id of its element. */
+type RenderedPanels = Readonly<Record<string, string>>;
 
 /** One message to an open page. */
 export interface FeedMessage {
   readonly atMs: number;
   /** Version of the package: a page of another version reloads. */
   readonly version: string;
-  /** HTML by element: all at first, then what has changed. */
-  readonly panels: Partial<RenderedPanels>;
+  /** HTML by element: all elements at first, then the changed ones. */
+  readonly panels: RenderedPanels;
   /** Sent first, and at the end of an interval. */
   readonly plots?: PlotData;
 }
 
-/** A snapshot, and the panels rendered from it. */
+/** The page that a stream updates. */
+export interface FeedView {
+  /** Identifies panels and base. */
+  readonly page: string;
+  readonly panels: PanelSet;
+  /** Prefix of links. */
+  readonly base: string;
+}
+
+/** A snapshot, and the panels rendered from it, by page. */
 interface Frame extends TakenSnapshot {
-  readonly panels: RenderedPanels;
+  readonly panelsOf: Map<string, RenderedPanels>;
+  /** Number of changes when it began. */
+  readonly changes: number;
 }
 
 /** The client of a stream. */
@@ -30,10 +44,11 @@ export interface FeedAudience {
   readonly endMs?: number;
 }
 
-/** An open page, and what it shows. */
+/** An open page and its content. */
 interface Viewer {
+  readonly view: FeedView;
   readonly audience: FeedAudience | undefined;
-  panels: Partial<RenderedPanels>;
+  panels: RenderedPanels;
   plotsEndMs: number | undefined;
 }
 
@@ -50,6 +65,7 @@ export class DashboardFeed {
   private frame: Frame | undefined = undefined;
   private looking: Promise<Frame> | undefined = undefined;
   private isClosed = false;
+  private changes = 0;
   private hasComplained = false;
 
   constructor(
@@ -68,6 +84,11 @@ export class DashboardFeed {
     return (await this.current()).snapshot;
   }
 
+  /** Something was changed: the next snapshot is a new one. */
+  expire(): void {
+    this.changes++;
+  }
+
   /** Whether another stream is allowed, in all and for this client. */
   hasRoom(client: string): boolean {
     if (this.viewers.size >= MOST_STREAMS) return false;
@@ -80,10 +101,10 @@ export class DashboardFeed {
    * Streams all panels, then what changes. Ends with the feed or the session, or at once without
    * room.
    */
-  stream(audience?: FeedAudience): Observable<FeedMessage> {
+  stream(view: FeedView, audience?: FeedAudience): Observable<FeedMessage> {
     return new Observable((subscriber) => {
       if (this.isClosed || (audience !== undefined && !this.hasRoom(audience.client))) return subscriber.complete();
-      this.viewers.set(subscriber, { audience, panels: {}, plotsEndMs: -1 });
+      this.viewers.set(subscriber, { view, audience, panels: {}, plotsEndMs: -1 });
       this.timer ??= setInterval(() => void this.tell(this.viewers.keys(), () => this.look()), this.intervalMs).unref();
       void this.tell([subscriber], () => this.current());
       return () => this.leave(subscriber);
@@ -125,15 +146,19 @@ export class DashboardFeed {
   }
 
   private async current(): Promise<Frame> {
-    const { frame } = this;
-    return frame !== undefined && ageOf(frame) < this.intervalMs ? frame : this.look();
+    const { frame, changes } = this;
+    if (frame?.changes === changes && ageOf(frame) < this.intervalMs) return frame;
+    const taken = await this.look();
+    // One that was being taken may have begun before the change.
+    return taken.changes < changes ? this.look() : taken;
   }
 
   /** One snapshot at a time: a slow store must not get more requests than it answers. */
   private look(): Promise<Frame> {
     const before = this.frame !== undefined && ageOf(this.frame) < RECENT_INTERVALS * this.intervalMs ? this.frame : undefined;
+    const { changes } = this;
     this.looking ??= takeSnapshot(this.source, before)
-      .then((taken) => (this.frame = { ...taken, panels: renderPanels(taken.snapshot) }))
+      .then((taken) => (this.frame = { ...taken, panelsOf: new Map(), changes }))
       .finally(() => (this.looking = undefined));
     return this.looking;
   }
@@ -144,10 +169,10 @@ function ageOf({ takenMs }: Frame): number {
 }
 
 /** The panels that the page does not show yet. */
-function news({ snapshot, panels }: Frame, viewer: Viewer): FeedMessage {
-  const { atMs, version, history } = snapshot;
-  const names = Object.keys(panels) as (keyof RenderedPanels)[];
-  const changed = names.filter((name) => panels[name] !== viewer.panels[name]);
+function news(frame: Frame, viewer: Viewer): FeedMessage {
+  const { atMs, version, history } = frame.snapshot;
+  const panels = rendered(frame, viewer.view);
+  const changed = Object.entries(panels).filter(([name, text]) => text !== viewer.panels[name]);
   const endMs = history.endMs.at(-1);
   const hasNewInterval = endMs !== viewer.plotsEndMs;
   viewer.panels = panels;
@@ -155,7 +180,17 @@ function news({ snapshot, panels }: Frame, viewer: Viewer): FeedMessage {
   return {
     atMs,
     version,
-    panels: Object.fromEntries(changed.map((name) => [name, panels[name]])),
+    panels: Object.fromEntries(changed),
     ...(hasNewInterval && { plots: plotData(history) }),
   };
+}
+
+/** Rendered once for all viewers of a page. */
+function rendered({ snapshot, panelsOf }: Frame, { page, panels, base }: FeedView): RenderedPanels {
+  let texts = panelsOf.get(page);
+  if (texts === undefined) {
+    texts = Object.fromEntries(Object.entries(panels).map(([name, { render }]) => [name, render(snapshot, base)?.text ?? '']));
+    panelsOf.set(page, texts);
+  }
+  return texts;
 }

@@ -8,11 +8,15 @@ import type { PerformanceRecommendation } from '../monitor/recommendations.js';
 import type { CallFigures, PerformanceHistory } from '../monitor/series/performance-series.js';
 import type { NearBudget, NearLimit } from '../rate-limit/metrics/near-limits.js';
 import type { ModelCount } from '../token-counter/token-counter.service.js';
+import type { AttemptWindow } from './calls/attempt-window.js';
+import type { ConfigurationVersion } from '../configuration/configuration-version.js';
 import type {
   DashboardSource,
   DeploymentState,
+  GuardrailStates,
   HealthReport,
   KeyState,
+  LeftOutState,
   PoolState,
   QueueState,
   SpendingOverTime,
@@ -55,6 +59,8 @@ export interface OperationState {
 /** A counter since the start. `perSecond` is missing in the first snapshot. */
 export interface Tally {
   readonly label: string;
+  /** Its name in the metrics. */
+  readonly metric: string;
   readonly unit: 'count' | 'usd';
   readonly total: number;
   readonly perSecond?: number;
@@ -80,6 +86,16 @@ export interface DashboardSnapshot {
   readonly recommendations: readonly PerformanceRecommendation[];
   /** `null` without a router. */
   readonly deployments: readonly DeploymentState[] | null;
+  /** Models of the store that are not in use; `null` in an app without a store. */
+  readonly leftOutModels: readonly LeftOutState[] | null;
+  /** Attempts by model group, in the last five minutes. */
+  readonly groupWindows: Readonly<Record<string, AttemptWindow | undefined>>;
+  /** Finished calls of the last five minutes, at most 1,000; `null` without any. */
+  readonly callWindow: AttemptWindow | null;
+  /** The newest first; `null` without a configuration file. */
+  readonly configurations: readonly ConfigurationVersion[] | null;
+  /** Why the last change of the configuration was rejected. */
+  readonly rejectedConfiguration: string | null;
   readonly limits: readonly LimitState[];
   readonly budgets: readonly BudgetState[];
   /** The dearest first. */
@@ -90,8 +106,10 @@ export interface DashboardSnapshot {
   readonly spendingOverTime: SpendingOverTime | null;
   /** `null` without a pool. */
   readonly pool: PoolState | null;
-  /** `null` where calls do not wait. */
+  /** `null` if calls do not wait. */
   readonly queue: QueueState | null;
+  /** Absent in an app without guardrails. */
+  readonly guardrails?: GuardrailStates | undefined;
   /** The one used last first; `null` in an app without API keys. */
   readonly keys: readonly KeyState[] | null;
 }
@@ -130,13 +148,15 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
   const { limits } = source;
   const [health, near, budgets, keys] = await Promise.all([
     source.health(),
-    limits.nearest(NEAREST_LIMITS),
-    limits.nearestBudgets(NEAREST_LIMITS),
-    source.keys?.(SHOWN_KEYS) ?? null,
+    // A store that is unavailable is shown as unhealthy.
+    limits.nearest(NEAREST_LIMITS).catch(() => []),
+    limits.nearestBudgets(NEAREST_LIMITS).catch(() => []),
+    source.keys?.(SHOWN_KEYS).catch(() => []) ?? null,
   ]);
   const [atMs, takenMs, loop] = [Date.now(), performance.now(), nodePerformance.eventLoopUtilization()];
   const names = namesOf(keys ?? []);
-  const { monitor } = source;
+  const { monitor, recent, configuration } = source;
+  const deployments = source.deployments?.() ?? null;
   const stats = monitor?.getPerformanceStats() ?? {};
   const snapshot = {
     atMs,
@@ -156,15 +176,27 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     operations: busiest(stats),
     history: monitor?.history() ?? { endMs: [], series: [] },
     recommendations: monitor?.getRecommendations() ?? [],
-    deployments: source.deployments?.() ?? null,
+    deployments: deployments?.map((each) => ({ ...each, window: recent?.windowOf([each.id]) })) ?? null,
+    leftOutModels: source.leftOutModels?.() ?? null,
+    groupWindows: groupWindowsOf(deployments ?? [], recent),
+    callWindow: recent?.window() ?? null,
+    configurations: configuration?.history() ?? null,
+    rejectedConfiguration: configuration?.rejected()?.message ?? null,
     limits: near.map(({ key, ...limit }) => ({ ...limit, ...shownKey(key, names) })),
     budgets: budgets.map(({ key, ...budget }) => ({ ...budget, ...shownKey(key, names) })),
     counts: source.counts?.(SHOWN_MODELS) ?? [],
     pool: source.pool?.() ?? null,
     queue: source.queue?.() ?? null,
+    guardrails: source.guardrails?.(),
     keys,
   };
   return { snapshot, takenMs, loop };
+}
+
+function groupWindowsOf(deployments: readonly DeploymentState[], recent: DashboardSource['recent']): DashboardSnapshot['groupWindows'] {
+  const idsOf = new Map<string, string[]>();
+  for (const { group, id } of deployments) idsOf.set(group, [...(idsOf.get(group) ?? []), id]);
+  return Object.fromEntries([...idsOf].map(([group, ids]) => [group, recent?.windowOf(ids)]));
 }
 
 /** Names of what limits count by, as far as the table of API keys shows them. */
@@ -190,7 +222,7 @@ function tally(source: DashboardSource, takenMs: number, before?: TakenSnapshot)
     if (total === undefined) return [];
     const last = before?.snapshot.tallies.find((entry) => entry.label === label)?.total;
     const perSecond = last === undefined || seconds <= 0 ? undefined : Math.max(0, total - last) / seconds;
-    return [{ label, unit, total, ...(perSecond !== undefined && { perSecond }) }];
+    return [{ label, metric, unit, total, ...(perSecond !== undefined && { perSecond }) }];
   });
 }
 

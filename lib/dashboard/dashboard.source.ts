@@ -1,3 +1,5 @@
+import type { AttemptWindow } from './calls/attempt-window.js';
+import type { ConfigurationService } from '../configuration/configuration.service.js';
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
 import type { BudgetPeriod } from '../common/nano-usd.js';
 import type { EngineState } from '../engine/engine-choice.js';
@@ -20,6 +22,19 @@ export interface DeploymentState extends Omit<RouterDeployment, 'requests' | 'to
   readonly rpmLimit?: number;
   readonly tpm: number;
   readonly tpmLimit?: number;
+  /** Most requests in flight. */
+  readonly parallelLimit?: number;
+  /** Absent in an app whose models cannot be changed. */
+  readonly definedBy?: 'file' | 'api';
+  /** Its attempts in the last five minutes, in this process; absent without any. */
+  readonly window?: AttemptWindow;
+}
+
+/** A model of the store that is not in use. */
+export interface LeftOutState {
+  readonly id: string;
+  readonly modelName: string;
+  readonly reason: string;
 }
 
 /** An API key, by its public id. */
@@ -31,7 +46,7 @@ export interface KeyState {
   readonly state: 'active' | 'blocked' | 'expired';
   /** In ms since 1970, in this process. */
   readonly lastUsedMs: number;
-  /** Also where no budget limits it; absent where that is not known. */
+  /** Also if no budget limits it; absent if that is not known. */
   readonly spentUsd?: number;
   readonly budgets: readonly { readonly period: BudgetPeriod; readonly spentUsd: number; readonly limitUsd: number }[];
 }
@@ -55,7 +70,7 @@ export interface PoolState extends Occupancy {
 /** Calls of one class that wait. */
 export interface QueueClassState extends QueueClassStatus {
   readonly name: string;
-  /** How long those have waited that went lately; `undefined` where none did. */
+  /** How long those have waited that went lately; `undefined` if none did. */
   readonly p50WaitMs?: number;
   readonly p95WaitMs?: number;
 }
@@ -63,6 +78,26 @@ export interface QueueClassState extends QueueClassStatus {
 /** Calls that wait for a deployment. */
 export interface QueueState extends Omit<QueueStatus, 'byClass'> {
   readonly classes: readonly QueueClassState[];
+}
+
+/** One guardrail in one mode, since the start. */
+export interface GuardrailState {
+  readonly name: string;
+  readonly mode: string;
+  readonly checks: number;
+  readonly masked: number;
+  readonly denied: number;
+  /** Checks that failed, also where the request continued. */
+  readonly failed: number;
+  readonly meanMs: number;
+}
+
+/** Guardrails, and the time that they add to streams. */
+export interface GuardrailStates {
+  readonly guardrails: readonly GuardrailState[];
+  /** Mean delay of the first text of a stream, and of each further event; absent without any. */
+  readonly firstTextMs?: number;
+  readonly laterTextMs?: number;
 }
 
 /** Of all capabilities. */
@@ -79,7 +114,7 @@ export interface SpendingOverTime {
   readonly series: readonly { readonly group: string; readonly team?: string; readonly usd: readonly number[] }[];
 }
 
-/** The data of the dashboard; it does not show what is missing. */
+/** The data of the dashboard, which omits missing parts. */
 export interface DashboardSource {
   readonly version: string;
   health(): Promise<HealthReport>;
@@ -89,8 +124,18 @@ export interface DashboardSource {
   readonly limits: Pick<LimitWatch, 'nearest' | 'nearestBudgets'>;
   readonly monitor?: Pick<PerformanceMonitorService, MonitorMethod>;
   deployments?(): readonly DeploymentState[];
+  /** Models of the store that are not in use. */
+  leftOutModels?(): readonly LeftOutState[];
+  /** Finished calls, and the attempts of deployments, in the last five minutes. */
+  readonly recent?: {
+    window(): AttemptWindow | undefined;
+    windowOf(deploymentIds: readonly string[]): AttemptWindow | undefined;
+  };
+  readonly configuration?: Pick<ConfigurationService, 'history' | 'rejected'>;
   pool?(): PoolState;
-  /** `null` where calls do not wait. */
+  /** `undefined`: none has run. */
+  guardrails?(): GuardrailStates | undefined;
+  /** `null` if calls do not wait. */
   queue?(): QueueState | null;
   /** Models that were counted, those with most answers first. */
   counts?(most: number): readonly ModelCount[];

@@ -1,4 +1,4 @@
-import { count, duration, perSecond, share, span, times, usd } from './figures.js';
+import { count, duration, perSecond, share, span, times, usd } from './number-format.js';
 import { html } from './html.js';
 
 describe('html', () => {

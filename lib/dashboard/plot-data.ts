@@ -1,7 +1,7 @@
 import { COMPARISON } from '../engine/comparison.js';
 import { rankOf } from './dashboard.snapshot.js';
 import type { PerformanceHistory } from '../monitor/series/performance-series.js';
-import { words } from './figures.js';
+import { words } from './number-format.js';
 
 /** The columns of one operation. Durations in milliseconds; `null` if nothing was measured. */
 export interface PlotSeries {

@@ -1,3 +1,4 @@
+import { isStorable } from '../common/storable-text.js';
 import { LARGEST_USD } from '../common/nano-usd.js';
 import { definedFields } from '../common/objects.js';
 import { boolean, custom, integer, number, oneOf, required, resolveOptions, type OptionsOf } from '../common/option.js';
@@ -85,9 +86,9 @@ export interface BudgetRecord extends OptionsOf<typeof BUDGET> {}
 export interface OrganizationRecord extends OptionsOf<typeof ORGANIZATION> {}
 /** A team of users, whose keys share the team's limits. */
 export interface TeamRecord extends OptionsOf<typeof TEAM> {}
-/** A user, whose limits apply to all of its keys. */
+/** A user, whose limits apply to all of the user's keys. */
 export interface UserRecord extends OptionsOf<typeof USER> {}
-/** A user in a team, with limits of its own there. Its id is that of `memberId`. */
+/** A user's membership in a team, with its own limits. Its id is that of `memberId`. */
 export interface TeamMemberRecord extends OptionsOf<typeof MEMBER> {}
 /** An end user: `user` in a request's body. */
 export interface CustomerRecord extends OptionsOf<typeof CUSTOMER> {}
@@ -131,11 +132,6 @@ export function checkDirectoryRecord<E extends DirectoryEntity>(
 /** Half a surrogate pair cannot be encoded, and is in no id. */
 function encoded(text: string): string {
   return encodeURIComponent(text.replace(/\p{Cs}/gu, '\ufffd'));
-}
-
-/** Whether PostgreSQL can store a text: no U+0000, no unpaired surrogate. */
-export function isStorable(text: string): boolean {
-  return !/[\0\p{Cs}]/u.test(text);
 }
 
 function checkDirectoryId(path: string, value: unknown, refuse: Refuse): string {

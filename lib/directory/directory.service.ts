@@ -54,7 +54,7 @@ export abstract class DirectoryService {
   ): Promise<DirectoryRecords[E] | undefined>;
 
   /**
-   * Deletes a record and its spend, and the memberships of a team or user. Keys stay. Returns
+   * Deletes a record and its spend, and the memberships of a team or user. Keys are kept. Returns
    * `false` if the record does not exist.
    * @param by Actor in the store's audit log. Default: the app.
    * @throws InvalidArgumentError for a budget that keys or other records use.

@@ -10,6 +10,16 @@ const WINDOW = ['requestsPerWindow', 'windowMs'] as const;
  */
 const GROUPS: readonly (readonly (keyof RateLimits)[])[] = [MONEY, RATES, WINDOW];
 
+/** The same limits, split into budgets and all others; `undefined` if a part would be empty. */
+export function splitMoney(limits: RateLimits | undefined): { readonly money?: RateLimits; readonly others?: RateLimits } {
+  const entries = Object.entries(limits ?? {});
+  const isMoney = ([name]: readonly [string, unknown]): boolean => (MONEY as readonly string[]).includes(name);
+  const part = (kept: typeof entries): RateLimits | undefined => (kept.length === 0 ? undefined : Object.fromEntries(kept));
+  const money = part(entries.filter(isMoney));
+  const others = part(entries.filter((entry) => !isMoney(entry)));
+  return { ...(money !== undefined && { money }), ...(others !== undefined && { others }) };
+}
+
 type Limited = { readonly limits?: RateLimits };
 
 /**

@@ -14,7 +14,7 @@ import {
   type LimitedEntity,
   type LimitedRecord,
 } from './directory-records.js';
-import { limitsWithBudget } from './limits-with-budget.js';
+import { limitsWithBudget, splitMoney } from './limits-with-budget.js';
 
 /** A record that a principal depends on. */
 interface Part {
@@ -184,19 +184,21 @@ function compile(record: ApiKeyRecord, { principal, isRaised }: KeySender, read:
 
   const scopes: PrincipalScope[] = [];
   const modelLimits: ModelLimitsOf[] = [];
-  const add = (entity: LimitedEntity, limited: LimitedRecord | undefined): void => {
+  const add = (entity: LimitedEntity, limited: LimitedRecord | undefined, isMoneyOnlyCounted = false): void => {
     if (limited === undefined) return;
     const budget = budgetOf(limited);
     const scope = scopeOf(entity, limited, budget);
-    scopes.push(scope);
+    scopes.push(isMoneyOnlyCounted ? withMoneyCounted(scope) : scope);
     const byModel = limited.modelLimits ?? budget?.modelLimits;
-    if (byModel !== undefined) modelLimits.push({ key: scope.key, modelLimits: byModel });
+    if (byModel === undefined) return;
+    modelLimits.push({ key: scope.key, modelLimits: isMoneyOnlyCounted ? withoutMoney(byModel) : byModel });
   };
   const keyBudget = budgetOf(record);
   const keyModelLimits = record.modelLimits ?? keyBudget?.modelLimits;
   if (keyModelLimits !== undefined) modelLimits.push({ key: principal.limitKey, modelLimits: keyModelLimits });
   add('teams', team);
-  add('users', user);
+  // As in LiteLLM: the budget of a user denies only requests with keys that have no team.
+  add('users', user, team !== undefined);
   add('team_members', member);
   add('organizations', organization);
 
@@ -214,6 +216,7 @@ function compile(record: ApiKeyRecord, { principal, isRaised }: KeySender, read:
       organization: organizationId,
       limits,
       mayCall: allOf(principal.mayCall, lists),
+      ...(team?.metadata !== undefined && { teamMetadata: team.metadata }),
       ...(softBudgetUsd !== undefined && { softBudgetUsd }),
       ...(scopes.length > 0 && { scopes }),
       ...(modelLimits.length > 0 && { modelScopes: modelScopesOf(modelLimits) }),
@@ -232,6 +235,17 @@ function scopeOf(entity: LimitedEntity, record: LimitedRecord, budget: BudgetRec
     ...(limits !== undefined && { limits }),
     ...(softBudgetUsd !== undefined && { softBudgetUsd }),
   };
+}
+
+/** The scope of a record whose budgets count the spend, and deny nothing. */
+function withMoneyCounted({ limits, ...scope }: PrincipalScope): PrincipalScope {
+  const { money, others } = splitMoney(limits);
+  return { ...scope, ...(others !== undefined && { limits: others }), ...(money !== undefined && { counted: money }) };
+}
+
+function withoutMoney(byModel: Readonly<Record<string, RateLimits>>): Readonly<Record<string, RateLimits>> {
+  const entries = Object.entries(byModel).map(([model, limits]) => [model, splitMoney(limits).others] as const);
+  return Object.fromEntries(entries.flatMap(([model, others]) => (others === undefined ? [] : [[model, others]])));
 }
 
 /** Allows the models that every list allows. An empty list, as LiteLLM writes it, allows all. */

@@ -114,7 +114,7 @@ import { memberId } from './directory-records.js';
     expect(principal.organization).toBe('o');
     expect(principal.scopes).toEqual([
       { name: 'teams', key: 'team:t', limits: { usdTotal: 10 } },
-      { name: 'users', key: 'user:u', limits: { requestsPerMinute: 7, usdPerWindow: 5, usdWindow: '30d' } },
+      { name: 'users', key: 'user:u', limits: { requestsPerMinute: 7 }, counted: { usdPerWindow: 5, usdWindow: '30d' } },
       { name: 'team-members', key: 'member:t/u', limits: { requestsPerMinute: 2 } },
       { name: 'organizations', key: 'organization:o', limits: { usdTotal: 100 } },
     ]);

@@ -65,7 +65,7 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
     const now = new Date().toISOString();
     const record = await this.checked(entity, { ...settings, revision: 1, createdAt: now, updatedAt: now });
     const isNew = await this.asked(this.store.put(entity, record, entryOf(entity, 'created', by, { after: record })));
-    if (!isNew) throw new InvalidArgumentError('id', record.id, 'must be unique: this id already exists');
+    if (!isNew) throw new InvalidArgumentError('id', record.id, 'must be unique; this id already exists');
     this.cache.changed(entity, record.id);
     if (isLimited(entity)) this.spending[entity].begin(await this.accountOf(record));
     return record;
@@ -98,7 +98,7 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
     if (entity === 'teams' || entity === 'users') await this.removeMembers(entity === 'teams' ? { teams: [id] } : { user: id }, by);
     const isRemoved = await this.asked(this.store.delete(entity, id, entryOf(entity, 'deleted', by, { before })));
     if (!isRemoved && entity === 'budgets')
-      throw new InvalidArgumentError('budget_id', id, 'must not be in use: remove it from keys and other records first');
+      throw new InvalidArgumentError('budget_id', id, 'must not be in use; remove it from keys and other records first');
     this.cache.changed(entity, id);
     if (isRemoved && isLimited(entity)) await this.spending[entity].forget(await this.accountOf(before));
     return isRemoved;

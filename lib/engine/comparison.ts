@@ -1,6 +1,6 @@
 /** Work that both engines can do, to be timed on each. */
 export interface ComparisonCase<E> {
-  /** Names what is measured, with its size: `count_2048`. */
+  /** Name of the measured operation, with its size: `count_2048`. */
   readonly operation: string;
   /** Sets the work up on an engine. */
   readonly prepare: (engine: E) => PreparedWork;

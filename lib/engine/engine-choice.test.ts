@@ -59,12 +59,12 @@ describe('the choice at boot', () => {
   it('is native with auto when the addon passes the self-test', () => {
     const { choice, native, lines } = setUp();
     expect(choice).toMatchObject({ active: 'native', always: native, feature: 'rust_token_counting' });
-    expect(lines).toEqual(['Doubler: native engine (addon loaded, self-test passed)']);
+    expect(lines).toEqual(['Doubler: uses the native engine (addon loaded, self-test passed)']);
   });
 
   it.each<[string, Partial<EngineProvider<WorkingDoubler>>, NativeBindingResult, string]>([
     ['cannot be opened', {}, { binding: null, reason: 'no file' }, 'no file'],
-    ['answers wrongly', { selfTest: () => false }, { binding }, 'addon refused, self-test failed: wrong answer'],
+    ['answers wrongly', { selfTest: () => false }, { binding }, 'addon rejected, self-test failed: wrong answer'],
     [
       'throws in the self-test',
       {
@@ -73,7 +73,7 @@ describe('the choice at boot', () => {
         },
       },
       { binding },
-      'addon refused, self-test failed: boom',
+      'addon rejected, self-test failed: boom',
     ],
     [
       'lacks what the engine needs',
@@ -83,7 +83,7 @@ describe('the choice at boot', () => {
         },
       },
       { binding },
-      'addon refused, not a function',
+      'addon rejected, not a function',
     ],
   ])('is TypeScript with auto, and an error with native, when the addon %s', (_, provider, result, reason) => {
     const { choice, typescript, lines } = setUp({ provider, openBinding: () => result });
@@ -92,7 +92,7 @@ describe('the choice at boot', () => {
     const impaired = result.binding !== null;
     expect(choice).toMatchObject({ active: 'typescript', always: typescript, native: null, reason, impaired });
     expect(choice.under('rust_routing').impaired).toBe(impaired);
-    expect(lines).toEqual([`Doubler: TypeScript engine (${reason})`]);
+    expect(lines).toEqual([`Doubler: uses the TypeScript engine (${reason})`]);
     expect(choice.run('double', undefined, (e) => e.double(4))).toBe(8);
     const asNative = () => setUp({ provider, openBinding: () => result, setting: { mode: 'native', setBy: 'a test' } });
     expect(asNative).toThrow(NativeEngineUnavailableError);
@@ -103,13 +103,16 @@ describe('the choice at boot', () => {
     const { choice, openBinding, lines } = setUp({ setting: { mode: 'typescript', setBy: 'a test' } });
     expect(openBinding).not.toHaveBeenCalled();
     expect(choice).toMatchObject({ active: 'typescript', native: null });
-    expect(lines).toEqual(['Doubler: TypeScript engine (addon not opened: a test is typescript)']);
+    expect(lines).toEqual(['Doubler: uses the TypeScript engine (addon not loaded: a test is typescript)']);
   });
 
   it.each<[FeatureFlagsOptions['features'], string]>([
     [{ rust_token_counting: false }, 'rust_token_counting is disabled'],
-    [{ rust_token_counting: 'canary:10' }, 'rust_token_counting is canary:10: native for that share of the request ids'],
-    [{ rust_token_counting: 'shadow' }, 'rust_token_counting is shadow: the native engine runs in addition'],
+    [
+      { rust_token_counting: 'canary:10' },
+      'rust_token_counting is canary:10: the native engine answers this percentage of the request ids',
+    ],
+    [{ rust_token_counting: 'shadow' }, 'rust_token_counting is in shadow mode: the native engine runs in addition to TypeScript'],
   ])('follows the flag: %j', (features, reason) => {
     expect(setUp({ options: { features } }).choice).toMatchObject({ active: 'typescript', reason });
   });
@@ -132,7 +135,7 @@ describe('the hot path', () => {
     for (let i = 0; i < 10; i++) expect(count(choice, i)).toBe(2 * i);
     expect(native.calls).toBe(3);
     expect(choice).toMatchObject({ always: typescript, active: 'typescript', nativeErrors: 3, impaired: true });
-    expect(choice.reason).toBe('rust_token_counting is tripped after 3 native errors');
+    expect(choice.reason).toBe('the circuit breaker of rust_token_counting tripped after 3 native errors');
     native.failure = null;
     flags.resetErrors('rust_token_counting');
     expect(choice).toMatchObject({ always: native, impaired: false });
@@ -189,7 +192,7 @@ describe('the same engines under another feature', () => {
       always: typescript,
       impaired: true,
       nativeErrors: 1,
-      reason: 'batch_token_counting is tripped after 1 native errors',
+      reason: 'the circuit breaker of batch_token_counting tripped after 1 native error',
     });
     expect(choice).toMatchObject({ always: native, impaired: false, nativeErrors: 0 });
     expect(flags.isEnabled('rust_token_counting')).toBe(true);

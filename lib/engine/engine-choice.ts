@@ -1,3 +1,4 @@
+import { counted } from '../common/plural.js';
 import type { EngineName, CapabilityHealth } from '../common/capability.js';
 import { FastLiteLLMError, errorMessage, NativeEngineUnavailableError } from '../common/errors.js';
 import type { CallSeries } from '../common/recorder.js';
@@ -65,7 +66,7 @@ export function provideEngine<E extends object>(provider: EngineProvider<E>, con
     nativeFrom: setting.mode === 'native' ? 0 : nativeFrom(feature),
   };
   const choice = new EngineChoice(feature, engines, flags, recorder);
-  logger.log(`${name}: ${choice.active === 'native' ? 'native' : 'TypeScript'} engine (${choice.reason})`);
+  logger.log(`${name}: uses the ${choice.active === 'native' ? 'native' : 'TypeScript'} engine (${choice.reason})`);
   return choice;
 }
 
@@ -90,7 +91,7 @@ function openEngine<E extends object>(
 ): Pick<Engines<E>, 'native' | 'reason' | 'isRefused'> {
   const { binding, reason } = openBinding();
   if (binding === null) return { native: null, reason };
-  const refused = (fault: string) => ({ native: null, reason: `addon refused, ${fault}`, isRefused: true });
+  const refused = (fault: string) => ({ native: null, reason: `addon rejected, ${fault}`, isRefused: true });
   try {
     const engine = native(binding);
     const fault = faultOf(selfTest, engine);
@@ -196,9 +197,9 @@ export class EngineChoice<E extends object> {
   get reason(): string {
     if (this.native === null || this.flag.isEnabled()) return this.engines.reason;
     const { state, breaker, errorCount, rolloutPercentage } = this.flag.status();
-    if (breaker !== 'closed') return `${this.feature} is tripped after ${errorCount} native errors`;
-    if (state === 'shadow') return `${this.feature} is shadow: the native engine runs in addition`;
-    if (rolloutPercentage > 0) return `${this.feature} is ${state}: native for that share of the request ids`;
+    if (breaker !== 'closed') return `the circuit breaker of ${this.feature} tripped after ${counted(errorCount, 'native error')}`;
+    if (state === 'shadow') return `${this.feature} is in shadow mode: the native engine runs in addition to TypeScript`;
+    if (rolloutPercentage > 0) return `${this.feature} is ${state}: the native engine answers this percentage of the request ids`;
     return `${this.feature} is disabled`;
   }
 

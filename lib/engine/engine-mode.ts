@@ -36,5 +36,5 @@ export function isSwitchedOff(): boolean {
 
 /** The reason where the TypeScript engines were asked for. */
 export function switchedOff(setBy: string): string {
-  return `addon not opened: ${setBy} is typescript`;
+  return `addon not loaded: ${setBy} is typescript`;
 }

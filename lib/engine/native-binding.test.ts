@@ -27,7 +27,7 @@ describe('openNativeBinding', () => {
     const before = process.env.FAST_LITELLM_ENGINE;
     process.env.FAST_LITELLM_ENGINE = 'typescript';
     try {
-      expect(openNativeBinding()).toEqual({ binding: null, reason: 'addon not opened: FAST_LITELLM_ENGINE is typescript' });
+      expect(openNativeBinding()).toEqual({ binding: null, reason: 'addon not loaded: FAST_LITELLM_ENGINE is typescript' });
     } finally {
       if (before === undefined) delete process.env.FAST_LITELLM_ENGINE;
       else process.env.FAST_LITELLM_ENGINE = before;

@@ -24,7 +24,7 @@ function open(): NativeBindingResult {
     // A copy, because property reads of an ordinary object are faster.
     const binding = { ...(require('#native') as NativeBinding) };
     const version = binding.version();
-    // An addon of another release may take other arguments under the same names.
+    // Functions of the same name can have other arguments in an addon of another release.
     if (version !== VERSION) return { binding: null, reason: `addon version ${version} does not match package version ${VERSION}` };
     return { binding };
   } catch (error) {

@@ -53,7 +53,7 @@ const FREED_FROM = 16 * 1024;
  * For bytes of the caller's own, of which no view is used any more and no write is pending.
  */
 export function freeBytes({ buffer, byteLength }: Uint8Array): void {
-  // A part of a memory may have neighbours that others use.
+  // Others may use the adjacent parts of the memory.
   if (byteLength < FREED_FROM || byteLength !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return;
   openNativeBinding().binding?.freeMemory(buffer);
 }

@@ -1,6 +1,6 @@
 /**
  * The smallest sizes that the native engine answers, because the bench shows that the alternative
- * is faster below. What is not listed is native at every size. `engine: 'native'` overrides the
+ * is faster below. Unlisted operations are native at every size. `engine: 'native'` overrides the
  * sizes between the two engines, so that a test or a bench can measure the native one.
  */
 export const NATIVE_FROM = {

@@ -69,5 +69,5 @@ function findMisspelt(env: Environment): string[] {
       ),
     ])
     .filter(([, meant]) => meant !== undefined)
-    .map(([name, meant]) => `${name} is not a variable of this package and does nothing (did you mean ${PREFIX}${meant}?)`);
+    .map(([name, meant]) => `Feature flags: the variable ${name} is unknown and has no effect (did you mean ${PREFIX}${meant}?)`);
 }

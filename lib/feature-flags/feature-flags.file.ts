@@ -43,7 +43,7 @@ const FEATURE = {
 const RATE_LIMIT = { requests_per_minute: integer({ min: 1 }), burst_size: integer({ min: 1 }) };
 const CONNECTION_POOL = {
   max_connections_per_endpoint: integer({ min: 1 }),
-  // A timer takes no more milliseconds.
+  // Timers do not support more milliseconds.
   idle_timeout_seconds: number({ min: 0.001, max: 2_147_483 }),
 };
 const CONFIGS: Partial<Record<FeatureName, Fields>> = { rust_rate_limiting: RATE_LIMIT, rust_connection_pooling: CONNECTION_POOL };
@@ -119,14 +119,14 @@ function readFeature(path: string, entry: unknown): FeatureSettings {
  */
 function stateOf(path: string, { state, enabled, rollout_percentage: share }: Resolved<typeof FEATURE>): FeatureState | undefined {
   if (state !== undefined && enabled !== undefined)
-    throw new InvalidConfigurationError(path, 'has both state and enabled: remove one of them');
+    throw new InvalidConfigurationError(path, 'must not have both state and enabled; remove one of them');
   if (enabled === false) return 'disabled';
   const shared = share === undefined ? undefined : (`rollout:${share}` as const);
   if (state === undefined) return shared ?? (enabled === true ? 'enabled' : undefined);
   const text = state.toLowerCase();
   if (text.includes(':')) {
     if (share === undefined) return checkState(`${path}.state`, text);
-    throw new InvalidConfigurationError(`${path}.state`, 'sets a percentage, as does rollout_percentage: remove one of them');
+    throw new InvalidConfigurationError(`${path}.state`, 'must not contain a percentage if rollout_percentage is set; remove one of them');
   }
   const name = checkOneOf(`${path}.state`, text, ['enabled', 'disabled', 'shadow', 'canary', 'rollout', 'gradual_rollout']);
   if (name === 'enabled' || name === 'disabled' || name === 'shadow') return name;

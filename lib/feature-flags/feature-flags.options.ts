@@ -15,7 +15,7 @@ export const FEATURES = [
   'performance_monitoring',
   'rust_json_scanning',
 ] as const;
-/** The name of a feature that can be switched. */
+/** The name of a feature. */
 export type FeatureName = (typeof FEATURES)[number];
 
 /** Spellings of the original's code and documentation, accepted wherever a feature is named. */
@@ -23,7 +23,7 @@ export const FEATURE_ALIASES: Readonly<Record<string, FeatureName>> = { rust_con
 
 /**
  * Which requests get the feature. `canary:N` and `rollout:N` enable it for N percent of the request
- * ids (0 to 100, decimals allowed); the two differ in name only. `shadow`: TypeScript answers, and
+ * ids (0 to 100, decimals allowed); the two differ only in name. `shadow`: TypeScript answers, and
  * the native engine runs as well so that the results can be compared.
  */
 export type FeatureState = 'enabled' | 'disabled' | 'shadow' | `canary:${number}` | `rollout:${number}`;

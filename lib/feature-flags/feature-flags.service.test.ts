@@ -130,7 +130,7 @@ describe('native errors', () => {
     for (let i = 11; i <= 30; i++) service.recordError('rust_routing', new Error(`number ${i}`));
     expect(changes).toHaveBeenCalledTimes(1);
     expect(logger.lines).toEqual([
-      'Feature flags: rust_routing tripped after 10 native errors (last: number 10); disabled until resetErrors()',
+      'Feature flags: the circuit breaker of rust_routing tripped after 10 native errors (last: number 10); TypeScript answers until resetErrors() is called',
     ]);
     expect(service.getFeatureStatus().rust_routing).toMatchObject({
       state: 'disabled',
@@ -230,7 +230,7 @@ describe('the cool-off', () => {
     expect(flag.admit()).toEqual({ run: 'native', trial: false });
     expect(service.getFeatureStatus().rust_routing).toMatchObject({ state: 'enabled', errorCount: 0 });
     expect(logger.lines).toEqual([
-      'Feature flags: rust_routing tripped after 1 native errors (last: first); half-open in 5000 ms',
+      'Feature flags: the circuit breaker of rust_routing tripped after 1 native error (last: first); TypeScript answers, and the native engine is tried again in 5000 ms',
       'Feature flags: rust_routing is enabled again (a call succeeded)',
     ]);
   });

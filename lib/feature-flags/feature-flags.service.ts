@@ -1,3 +1,4 @@
+import { counted } from '../common/plural.js';
 import { clocksOf } from '../common/clock.js';
 import { defaultLog, type LogSink } from '../common/log-sink.js';
 import { InvalidArgumentError } from '../common/errors.js';
@@ -22,10 +23,7 @@ const NO_SETTINGS: FlagsSettings = { rateLimit: {}, connectionPool: {}, monitori
 export interface FeatureFlagsContext {
   /** Default `process.env`. */
   readonly env?: Environment;
-  /**
-   * Returns milliseconds since 1970, from a clock that never steps. Default: the clock of the
-   * process.
-   */
+  /** Returns milliseconds since 1970, from a monotonic clock. Default: the clock of the process. */
   readonly now?: () => number;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
@@ -126,8 +124,9 @@ export class FeatureFlagsService {
     const { errorCount, lastError, configuredState } = flag.status();
     const { coolOffMs } = flag.config;
     if (event === 'tripped') {
-      const until = coolOffMs > 0 ? `half-open in ${coolOffMs} ms` : 'disabled until resetErrors()';
-      this.logger.error(`Feature flags: ${flag.name} tripped after ${errorCount} native errors (last: ${lastError}); ${until}`);
+      const cause = `${counted(errorCount, 'native error')} (last: ${lastError})`;
+      const next = coolOffMs > 0 ? `, and the native engine is tried again in ${coolOffMs} ms` : ' until resetErrors() is called';
+      this.logger.error(`Feature flags: the circuit breaker of ${flag.name} tripped after ${cause}; TypeScript answers${next}`);
     } else {
       const cause = event === 'reset' ? 'errors reset' : 'a call succeeded';
       this.logger.log(`Feature flags: ${flag.name} is ${configuredState} again (${cause})`);

@@ -102,7 +102,7 @@ describe('the environment', () => {
   it('is warned about when a variable looks misspelt', () => {
     boot({ RUST_ROUTNG: 'false', SOMETHING_OF_YOUR_OWN: 'x', ENGINE: 'auto' });
     expect(lines).toEqual([
-      'FAST_LITELLM_RUST_ROUTNG is not a variable of this package and does nothing (did you mean FAST_LITELLM_RUST_ROUTING?)',
+      'Feature flags: the variable FAST_LITELLM_RUST_ROUTNG is unknown and has no effect (did you mean FAST_LITELLM_RUST_ROUTING?)',
     ]);
   });
 });
@@ -177,7 +177,7 @@ describe('the file', () => {
   });
 
   it.each<[unknown, string, string]>([
-    ['{"features":', '', 'is not JSON'],
+    ['{"features":', '', 'must be valid JSON'],
     ['[]', '', 'must be an object'],
     [{ feature: {} }, ': feature', 'did you mean'],
     [{ features: [] }, ': features', 'must be an object, got an array of 0'],
@@ -189,13 +189,21 @@ describe('the file', () => {
       ': features.rust_routing.rollout_percentage',
       'must be set together with the state canary',
     ],
-    [{ features: { rust_routing: { state: 'canary:5', rollout_percentage: 5 } } }, ': features.rust_routing.state', 'sets a percentage'],
+    [
+      { features: { rust_routing: { state: 'canary:5', rollout_percentage: 5 } } },
+      ': features.rust_routing.state',
+      'must not contain a percentage',
+    ],
     [
       { features: { rust_routing: { state: 'canary', rollout_percentage: 101 } } },
       ': features.rust_routing.rollout_percentage',
       'from 0 to 100, got 101',
     ],
-    [{ features: { rust_routing: { state: 'enabled', enabled: true } } }, ': features.rust_routing', 'has both state and enabled'],
+    [
+      { features: { rust_routing: { state: 'enabled', enabled: true } } },
+      ': features.rust_routing',
+      'must not have both state and enabled',
+    ],
     [{ features: { rust_routing: { enabled: 'yes' } } }, ': features.rust_routing.enabled', 'must be true or false, got "yes"'],
     [
       { features: { rust_routing: { error_threshold: 0 } } },

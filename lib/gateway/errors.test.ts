@@ -24,7 +24,7 @@ it.each<[string, unknown, number, object, boolean]>([
   ['nothing', undefined, 500, {}, true],
   ["an app's guard", new ForbiddenException('not here'), 403, { message: 'not here' }, false],
   ["an app's pipe", new HttpException({ message: ['a', 'b'] }, 422), 422, { message: 'a; b' }, false],
-  ["an error in OpenAI's shape", new HttpException({ error: { message: 'm', code: 'c' } }, 429), 429, { message: 'm', code: 'c' }, false],
+  ["an error in OpenAI's format", new HttpException({ error: { message: 'm', code: 'c' } }, 429), 429, { message: 'm', code: 'c' }, false],
   ['an error whose `error` is a text', new HttpException({ error: 'Bad', message: 'why' }, 400), 400, { message: 'why' }, false],
 ])('answerTo %s', (_, error, status, body, isUnexpected) => {
   const answer = answerTo(error);

@@ -1,7 +1,11 @@
 import { HttpException } from '@nestjs/common';
 import { InvalidArgumentError, RequestCancelledError } from '../common/errors.js';
 import type { OpenAIErrorBody } from '../common/provider-error.js';
+import { googleError } from '../apis/generate-content/errors.js';
 import { messagesError } from '../apis/messages/errors.js';
+
+/** An API of clients, for the shape of its errors. */
+export type ClientApi = 'openai' | 'anthropic' | 'google';
 
 /** The response to a client for an error. */
 export interface ErrorAnswer {
@@ -11,18 +15,19 @@ export interface ErrorAnswer {
   readonly isUnexpected: boolean;
 }
 
-/** The body of an error: in Anthropic's shape for its clients, else in OpenAI's. */
-export function errorBody({ status, error }: ErrorAnswer, isAnthropics: boolean, requestId?: string): object {
-  return isAnthropics ? messagesError(status, error, requestId) : { error };
+/** The body of an error in the shape of the client's API. */
+export function errorBody({ status, error }: ErrorAnswer, api: ClientApi, requestId?: string): object {
+  if (api === 'openai') return { error };
+  return api === 'anthropic' ? messagesError(status, error, requestId) : googleError(status, error);
 }
 
-/** An error of the gateway itself, in OpenAI's shape. */
+/** An error of the gateway itself, in OpenAI's format. */
 export function gatewayError(status: number, code: string | null, message: string): HttpException {
   return new HttpException({ error: { message, type: 'invalid_request_error', param: null, code } }, status);
 }
 
 export function bodyTooLarge(bytes: number): HttpException {
-  return gatewayError(413, 'request_too_large', `The request is too large: its body can have at most ${bytes} bytes.`);
+  return gatewayError(413, 'request_too_large', `The request is too large: the body must have at most ${bytes} bytes.`);
 }
 
 /** The answer to an error of any kind: of this package, of the app's guards, of the framework. */
@@ -48,7 +53,7 @@ export function answerTo(error: unknown): ErrorAnswer {
 function answerToHttp(error: HttpException): ErrorAnswer {
   const status = error.getStatus();
   const body = error.getResponse();
-  // Errors of limits, router and providers already have OpenAI's shape.
+  // Errors of limits, router and providers already have OpenAI's format.
   if (typeof body === 'object' && 'error' in body && typeof body.error === 'object' && body.error !== null) {
     return { status, error: body.error as OpenAIErrorBody, isUnexpected: false };
   }

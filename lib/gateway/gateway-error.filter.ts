@@ -5,7 +5,7 @@ import { setHeaders, type HeaderTarget } from '../http/response-headers.js';
 import { budgetDenialHeaders, retryAfterHeaders } from '../http/retry-after-headers.js';
 import { setFailedCall } from '../calls/answer/answer-headers.js';
 import { isFinal } from '../calls/answer/failed-call.js';
-import { answerTo, errorBody } from './errors.js';
+import { answerTo, errorBody, type ClientApi } from './errors.js';
 
 /** Facts about an error that are safe to send to the client. */
 interface ErrorFacts {
@@ -16,7 +16,7 @@ interface ErrorFacts {
 /** Answers errors of the gateway's routes in the format of the client's API. */
 export abstract class GatewayErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger('FastLiteLLMGateway');
-  protected abstract readonly isAnthropics: boolean;
+  protected abstract readonly api: ClientApi;
 
   constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
 
@@ -35,18 +35,24 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
     else if (isFinal(error)) httpAdapter.setHeader(response, 'x-should-retry', 'false');
     if (answer.status === 401) httpAdapter.setHeader(response, 'www-authenticate', 'Bearer');
     httpAdapter.setHeader(response, 'x-content-type-options', 'nosniff');
-    httpAdapter.reply(response, errorBody(answer, this.isAnthropics, providerRequestId), answer.status);
+    httpAdapter.reply(response, errorBody(answer, this.api, providerRequestId), answer.status);
   }
 }
 
-/** Answers with errors in OpenAI's shape, as the gateway does. */
+/** Answers with errors in OpenAI's format, as the gateway does. */
 @Catch()
 export class OpenAIErrorFilter extends GatewayErrorFilter {
-  protected readonly isAnthropics = false;
+  protected readonly api = 'openai';
 }
 
 /** Answers errors in Anthropic's shape. */
 @Catch()
 export class AnthropicErrorFilter extends GatewayErrorFilter {
-  protected readonly isAnthropics = true;
+  protected readonly api = 'anthropic';
+}
+
+/** Answers errors in Google's shape. */
+@Catch()
+export class GoogleErrorFilter extends GatewayErrorFilter {
+  protected readonly api = 'google';
 }

@@ -8,11 +8,14 @@ import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { MasterKey } from './access/master-key.js';
 import type { ResolvedGatewayOptions } from './gateway.options.js';
+import type { TenantIds } from './tenant-ids.js';
 
 /** Answer to probes. */
 export interface GatewayReadiness {
   readonly isShuttingDown: boolean;
   readonly isHealthy: boolean;
+  /** Whether there is a database, and it answers. */
+  readonly hasDatabase: boolean;
 }
 
 /** Dependencies of the gateway's routes. */
@@ -31,6 +34,8 @@ export interface GatewayContext {
   /** A budget shared by all requests, in addition to their limits; `null` if none is set. */
   readonly budget: RateLimitScope | null;
   readonly json: JsonReader;
+  /** Ids of stored responses and message batches, as clients get them. */
+  readonly tenantIds: TenantIds;
   readonly readiness: () => GatewayReadiness;
 }
 

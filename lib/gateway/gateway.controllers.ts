@@ -14,7 +14,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { SkipPerformance } from '../common/skips.js';
+import { SkipPerformance } from '../common/skip-decorators.js';
 import { RateLimit, SkipRateLimit } from '../http/decorators.js';
 import { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
 import { MAY_CALL_ANY } from '../http/principal.js';
@@ -23,18 +23,27 @@ import type { RoutedResponse } from '../http/route-durations.js';
 import type { CallOptions } from '../calls/call-options.js';
 import { DEFAULT_LIMIT_NAME } from '../rate-limit/rate-limit.options.js';
 import { AccessGuard } from './access/access.guard.js';
-import { AnthropicErrorFilter, OpenAIErrorFilter } from './gateway-error.filter.js';
+import type { ClientApi } from './errors.js';
+import { AnthropicErrorFilter, GoogleErrorFilter, OpenAIErrorFilter, type GatewayErrorFilter } from './gateway-error.filter.js';
 import { GATEWAY_CONTEXT, type GatewayContext, type MountedContext } from './gateway.context.js';
 import type { GatewayEndpoint, GatewayRateLimits, RateLimitsByEndpoint, ResolvedGatewayMount } from './gateway.options.js';
 import { documentTag } from '../common/openapi-metadata.js';
 import { operationOf } from './openapi/operation.js';
 import { FASTIFY_ROUTE_CONFIG, GATEWAY_ROUTE, type MountedRoute } from './routes/mounted-route.js';
 import { MODEL_CALLS } from './routes/model-calls.js';
+import { MODEL_INFO_ROUTES } from './routes/model-info.js';
 import { MODEL_LISTS } from './routes/models.js';
-import { OPERATOR_ROUTES } from './routes/operator.js';
-import type { GatewayExchange, GatewayReply, GatewayRequest, GatewayRoute } from './routes/route.js';
+import { PROBE_ROUTES } from './routes/probes.js';
+import { apiOf, type GatewayExchange, type GatewayReply, type GatewayRequest, type GatewayRoute } from './routes/route.js';
+import type * as SdkPaths from './routes/sdk-paths.js';
+import { TOKEN_COUNTER_ROUTES } from './routes/token-counter.js';
 
-const ROUTES: readonly GatewayRoute[] = [...MODEL_CALLS, ...MODEL_LISTS, ...OPERATOR_ROUTES];
+const ROUTES: readonly GatewayRoute[] = [...MODEL_CALLS, ...MODEL_LISTS, ...MODEL_INFO_ROUTES, ...TOKEN_COUNTER_ROUTES, ...PROBE_ROUTES];
+const FILTERS: Readonly<Record<ClientApi, Type<GatewayErrorFilter>>> = {
+  openai: OpenAIErrorFilter,
+  anthropic: AnthropicErrorFilter,
+  google: GoogleErrorFilter,
+};
 /** Endpoints that call no model: they have no limits unless these are named. */
 const UNLIMITED: ReadonlySet<GatewayEndpoint> = new Set(['models', 'health', 'model_info']);
 
@@ -55,7 +64,8 @@ interface Group {
 
 /** Creates the controllers of a gateway. */
 export function createGatewayControllers(mount: ResolvedGatewayMount): GatewayControllers {
-  const wanted = ROUTES.filter(({ endpoint }) => mount.endpoints.has(endpoint));
+  const all = mount.sdkPaths ? [...ROUTES, ...sdkRoutes()] : ROUTES;
+  const wanted = all.filter(({ endpoint }) => mount.endpoints.has(endpoint));
   const groups = [...groupsOf(wanted, mount, false), ...groupsOf(wanted, mount, true)];
   const made = groups.map((group) => createController(mount, group));
   return { controllers: made.map(({ controller }) => controller), routes: made.flatMap(({ routes }) => routes) };
@@ -65,7 +75,7 @@ function groupsOf(routes: readonly GatewayRoute[], { rateLimit: limits, unprefix
   const groups = new Map<Group['endpoint'], GatewayRoute[]>();
   for (const route of routes) {
     if (atRoot ? route.atRoot === undefined : route.atRoot === 'only') continue;
-    // Without the path it is at the root already: Fastify refuses to have it twice.
+    // Without the path, it is already at the root, and Fastify rejects duplicates.
     if (atRoot && unprefixed && route.atRoot === 'also') continue;
     const isOwn = UNLIMITED.has(route.endpoint) || (isByEndpoint(limits) && limits[route.endpoint] !== undefined);
     const name = isOwn ? route.endpoint : 'default';
@@ -95,7 +105,7 @@ function createController(mount: ResolvedGatewayMount, group: Group): { controll
   const routes = group.routes.map((route): MountedRoute => {
     const mounted = {
       route,
-      paths: paths.map((path) => (path === '' ? route.path : `${path}/${route.path}`)),
+      paths: [route.path, ...(route.morePaths ?? [])].flatMap((own) => paths.map((path) => (path === '' ? own : `${path}/${own}`))),
       controller: GatewayController,
     };
     addHandler(GatewayController, mounted, mount);
@@ -140,9 +150,9 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
   const decorators: MethodDecorator[] = [
     RequestMapping({ path: [route.path, ...(route.morePaths ?? [])], method: RequestMethod[route.method] }),
     HttpCode(200),
-    // The gateway measures its own routes: an interceptor would add rxjs to them.
+    // The gateway measures its own routes, because an interceptor would add rxjs to them.
     SkipPerformance(),
-    UseFilters(route.endpoint === 'messages' ? AnthropicErrorFilter : OpenAIErrorFilter),
+    UseFilters(FILTERS[apiOf(route)]),
     ...operationOf(route, mount.guards.length > 0),
     SetMetadata(GATEWAY_ROUTE, mounted),
     SetMetadata(FASTIFY_ROUTE_CONFIG, { [GATEWAY_ROUTE]: mounted }),
@@ -172,4 +182,10 @@ function limitsOf(endpoint: Group['endpoint'], limits: GatewayRateLimits | undef
 
 function isByEndpoint(limits: GatewayRateLimits | undefined): limits is RateLimitsByEndpoint {
   return limits !== undefined && !Array.isArray(limits);
+}
+
+/** Few apps mount them. */
+function sdkRoutes(): readonly GatewayRoute[] {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded by apps that mount them
+  return (require('./routes/sdk-paths.js') as typeof SdkPaths).SDK_ROUTES;
 }

@@ -42,11 +42,13 @@ export const GATEWAY_ENDPOINTS = [
   'audio',
   'moderations',
   'rerank',
+  'generate_content',
   'files',
   'batches',
   'models',
   'health',
   'model_info',
+  'token_counter',
 ] as const;
 
 /** A part of the gateway's API. */
@@ -82,6 +84,14 @@ export const GATEWAY_MOUNT = {
    * Default false.
    */
   unprefixed: boolean({ default: false }),
+  /**
+   * Whether the paths of other SDKs are mounted at the root, too: Azure OpenAI's
+   * (`/openai/deployments/:model/…`, `/openai/v1/…`), `/engines/:model/…`, Google's
+   * (`/v1beta/models/:model:generateContent`), `/anthropic/v1/…`, `/v2/rerank`. Default false.
+   *
+   * @see docs/gateway.md#paths-of-other-sdks
+   */
+  sdkPaths: boolean({ default: false }),
   /** Guards of all routes except `health`, in this order, before the rate limits. Default: none. */
   guards: list(custom<Type<CanActivate>>('class', checkClass), { default: [] }),
   /** Modules that export the providers which the guards inject. Default: none. */
@@ -138,7 +148,7 @@ export const GATEWAY = {
   /**
    * Bounds on the structure of JSON bodies.
    *
-   * @see docs/rate-limits.md#reject-bodies-that-only-cost-time
+   * @see docs/rate-limits.md#reject-bodies-that-are-expensive-to-parse
    */
   jsonBounds: group<JsonBounds, typeof JSON_BOUNDS>(JSON_BOUNDS),
   /**
@@ -224,8 +234,9 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
 }
 
 /** @throws InvalidConfigurationError naming the option. */
-export function resolveGatewayMount({ path, endpoints, unprefixed, guards, imports, rateLimit }: GatewayMount): ResolvedGatewayMount {
-  return resolveOptions(GATEWAY_MOUNT, 'gateway', { path, endpoints, unprefixed, guards, imports, rateLimit });
+export function resolveGatewayMount(mount: GatewayMount): ResolvedGatewayMount {
+  const { path, endpoints, unprefixed, sdkPaths, guards, imports, rateLimit } = mount;
+  return resolveOptions(GATEWAY_MOUNT, 'gateway', { path, endpoints, unprefixed, sdkPaths, guards, imports, rateLimit });
 }
 
 function checkHosts(path: string, value: unknown): readonly string[] {

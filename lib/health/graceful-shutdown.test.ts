@@ -71,7 +71,7 @@ describe('GracefulShutdown', () => {
     expect(shutdown.isShuttingDown).toBe(true);
     await until(() => !server.listening);
     await expect(ask('/')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    expect([isDrained, logged]).toEqual([false, ['Shutdown: waiting for 1 requests in flight, for at most shutdown.drainMs (20000 ms)']]);
+    expect([isDrained, logged]).toEqual([false, ['Shutdown: waiting up to 20000 ms (shutdown.drainMs) for 1 request in flight']]);
     held[0].end('whole');
     const { text, response } = await slow;
     expect([text, response.headers.connection]).toEqual(['whole', 'close']);
@@ -118,7 +118,7 @@ describe('GracefulShutdown', () => {
     const cut = [ask('/slow'), ask('/slow')].map((answer) => answer.catch(() => 'cut'));
     await until(() => held.length === 2);
     await shutdown.drain();
-    expect(lines).toEqual(['Shutdown: aborted 2 requests still in flight after shutdown.drainMs (50 ms)']);
+    expect(lines).toEqual(['Shutdown: aborted 2 requests still in flight after 50 ms; to wait longer, raise shutdown.drainMs']);
     expect(shutdown.requestsUnderWay).toBe(0);
     expect(await Promise.all(cut)).toEqual(['cut', 'cut']);
   });

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Server } from 'node:net';
 import { setImmediate as afterPolling, setTimeout as sleep } from 'node:timers/promises';
+import { counted } from '../common/plural.js';
 import type { LogSink } from '../common/log-sink.js';
-import { whenOver } from '../common/response-over.js';
+import { whenOver } from '../common/response-end.js';
 import type { ResolvedShutdownOptions } from './shutdown.options.js';
 
 /** The methods of an HTTP server that a graceful shutdown uses. */
@@ -66,7 +67,7 @@ export class GracefulShutdown {
         last.place = entry.place;
         this.open[entry.place] = last;
       });
-      // Otherwise the client would send its next request on this connection.
+      // Otherwise, the client would send its next request on this connection.
       if (this.draining !== undefined) response.setHeader('Connection', 'close');
     });
   }
@@ -93,7 +94,8 @@ export class GracefulShutdown {
     // Without a server, as in most tests, there is nothing to wait for.
     if (this.servers.size === 0 && this.left() === 0) return;
     const waiting = this.left();
-    if (waiting > 0) this.logger.log(`Shutdown: waiting for ${waiting} requests in flight, for at most shutdown.drainMs (${drainMs} ms)`);
+    if (waiting > 0)
+      this.logger.log(`Shutdown: waiting up to ${drainMs} ms (shutdown.drainMs) for ${counted(waiting, 'request')} in flight`);
     const endMs = performance.now() + drainMs;
     do {
       await sleep(Math.min(CHECK_EVERY_MS, drainMs));
@@ -103,7 +105,9 @@ export class GracefulShutdown {
     } while (this.left() > 0 && performance.now() < endMs);
     const left = this.left();
     if (left === 0) return;
-    this.logger.warn(`Shutdown: aborted ${left} requests still in flight after shutdown.drainMs (${drainMs} ms)`);
+    this.logger.warn(
+      `Shutdown: aborted ${counted(left, 'request')} still in flight after ${drainMs} ms; to wait longer, raise shutdown.drainMs`,
+    );
     await this.abort();
   }
 

@@ -35,7 +35,7 @@ export class FastLiteLLMHealthIndicator {
 
   /**
    * Readiness: `up` if every capability works as configured; `degraded` (on Terminus 11 `up` with
-   * `degraded: true`) if one works differently; `down` if one fails or the app shuts down.
+   * `degraded: true`) if one works differently; `down` if one fails or the app is shutting down.
    * @throws MissingPackageError without `@nestjs/terminus`.
    */
   async isHealthy<Key extends string>(key: Key): Promise<IndicatorResult<Key>> {
@@ -47,7 +47,7 @@ export class FastLiteLLMHealthIndicator {
   }
 
   /**
-   * Liveness: `up` as long as the process answers. An outage of Redis or of a provider is not a
+   * Liveness: `up` as long as the process responds. An outage of Redis or of a provider is not a
    * reason to restart it.
    * @throws MissingPackageError without `@nestjs/terminus`.
    */

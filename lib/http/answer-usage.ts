@@ -82,7 +82,7 @@ const DETAIL_FIELDS = detailFields([
       image_tokens: 'inputImageTokens',
     },
   ],
-  // A transcription has it in the singular.
+  // Transcriptions use the singular form.
   ['input_token_details', { audio_tokens: 'inputAudioTokens' }],
   [
     'completion_tokens_details',
@@ -138,7 +138,7 @@ export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefin
   const details = reported && consistent(reported, usage);
   const { cost, estimated_cost, cost_in_usd_ticks, cost_details, is_byok } = fields;
   const statesCost = (cost ?? estimated_cost ?? cost_in_usd_ticks ?? cost_details ?? undefined) !== undefined;
-  // The tier next to the usage comes before the one within it.
+  // The tier next to the usage takes precedence over the one within it.
   const ownTier = typeof fields.service_tier === 'string' ? fields.service_tier : fields.serviceTier;
   const serviceTier = typeof tier === 'string' ? tier : ownTier;
   const hasTier = typeof serviceTier === 'string';
@@ -215,7 +215,7 @@ function tokensIn(fields: Fields): StatedUsage | undefined {
     amount(fields.completion_tokens) ?? amount(fields.output_tokens) ?? amount(fields.completionTokens) ?? totalIn(fields.outputTokens);
   const total = amount(fields.total_tokens) ?? amount(fields.totalTokens);
   if (prompt === undefined && completion === undefined && total === undefined) return undefined;
-  // A 0 next to a larger total is not a figure.
+  // A 0 next to a larger total means that the figure is missing.
   const promptTokens = prompt || ((completion ?? 0) === 0 ? 0 : Math.max(0, (total ?? 0) - (completion ?? 0)));
   const completionTokens = completion || Math.max(0, (total ?? 0) - promptTokens);
   const totalTokens = Math.min(Math.max(total ?? 0, promptTokens + completionTokens), LARGEST_AMOUNT);
@@ -244,7 +244,7 @@ function consistent(details: UsageDetails, { promptTokens, completionTokens, tot
   const { inputAudioTokens = 0, inputImageTokens = 0, outputAudioTokens = 0, outputImageTokens = 0, webSearches = 0 } = details;
   const inputs = Math.max(read + write, inputAudioTokens + inputImageTokens);
   const outputs = outputAudioTokens + outputImageTokens;
-  // Some report reasoning in the total but not in the completion.
+  // Some providers include reasoning in the total but not in the completion.
   const mostReasoning = Math.max(completionTokens, totalTokens - promptTokens);
   const fits = inputs <= promptTokens && outputs <= completionTokens && reasoning <= mostReasoning;
   if (fits && write1h <= write && webSearches <= MOST_SEARCHES) return details;

@@ -6,13 +6,13 @@ export interface AppCost {
   readonly model: string | undefined;
   /** The team of the request's key. */
   readonly team: string | undefined;
-  /** Beyond what the client's own calls for the request have cost. */
+  /** In addition to the cost of the client's own calls for the request. */
   readonly nanoUsd: number;
 }
 
 type Listener = (cost: AppCost) => void;
 
-/** One listener for each limiter: requests know the limiter that holds their money, and no more. */
+/** One listener per limiter, because requests only refer to the limiter of their holds. */
 const listeners = new WeakMap<RateLimiterService, Listener>();
 
 /** Passes the costs of the requests that a limiter settles to `listener`. */

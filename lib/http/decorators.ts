@@ -13,7 +13,7 @@ import {
   refuseArgument,
   type Refuse,
 } from '../common/options.js';
-import { SKIPPED_LIMITS } from '../common/skips.js';
+import { SKIPPED_LIMITS } from '../common/skip-decorators.js';
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimits } from '../rate-limit/limits.js';
 import { checkLimitName, type SkipIf } from '../rate-limit/rate-limit.options.js';
@@ -31,19 +31,20 @@ export interface RateLimitRule extends RateLimits {
    */
   readonly name?: string;
   /**
-   * Returns the key that the request counts under. `false`: the rule does not apply to the request.
-   * Default, also if it returns nothing: the hashed API key, otherwise the client's address.
+   * Returns the key that the request is charged to. `false`: the rule does not apply to the
+   * request. Default, also if it returns nothing: the hashed API key, otherwise the client's
+   * address.
    */
   readonly key?: FromRequest<string | number | false | null | undefined>;
   /**
-   * Number of requests to count for this one, under all limits. Set it in one rule only. Default 1.
+   * Number of requests that this one counts as, for all limits. Set it in only one rule. Default 1.
    */
   readonly cost?: number | FromRequest<number>;
-  /** Tokens to reserve, under all limits. Set it in one rule only. Default: an estimate. */
+  /** Tokens to reserve, for all limits. Set it in only one rule. Default: an estimate. */
   readonly tokens?: number | FromRequest<number>;
   /**
-   * USD to hold in budgets, under all limits: the maximum cost of the request. Set it in one rule
-   * only. Default: an estimate by the prices of the body's `model`.
+   * USD to hold, for all budgets: the maximum cost of the request. Set it in only one rule.
+   * Default: an estimate by the prices of the body's `model`.
    */
   readonly usd?: number | FromRequest<number>;
   /**
@@ -57,9 +58,10 @@ const RULES = 'fast-litellm:rate-limit';
 const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', 'cost', 'tokens', 'usd', 'skipIf'];
 
 /**
- * Limits a route, or every route of a class, that `RateLimitGuard` guards. All rules must allow a
+ * Limits a route, or every route of a class, that `RateLimitGuard` protects. All rules must allow a
  * request. A rule on a method replaces the rule with the same name on its class, and a rule on a
- * class the one on its base class. The limits of the options do not apply to a route with a rule.
+ * class replaces the one on its base class. The limits in the options do not apply to a route with
+ * a rule.
  *
  * @throws InvalidArgumentError for an invalid rule, when the class is defined.
  * @example
@@ -94,8 +96,8 @@ function rulesOn(target: object): readonly RateLimitRule[] {
 }
 
 /**
- * The names that a method or a class skips; none named: all. `undefined`: it skips nothing. A class
- * inherits what its base class skips unless it has rules of its own.
+ * The names that a method or class skips; empty for all, `undefined` for none. A class inherits the
+ * skips of its base class unless it has its own rules.
  */
 export function ownSkips(target: object): readonly string[] | undefined {
   const own = Reflect.getOwnMetadata(SKIPPED_LIMITS, target) as readonly string[] | undefined;

@@ -11,7 +11,9 @@ import { policyHeader, quotasOf, rateLimitRefusal, type LimitQuotas } from './gu
 import { RequestContext } from './request-context.js';
 import { estimateTokens } from './token-estimate/token-estimate.js';
 
-/** The key that an in-process call counts under, optionally with a name from `rateLimit.limits`. */
+/**
+ * The key that an in-process call is charged to, optionally with a name from `rateLimit.limits`.
+ */
 export type InProcessLimit = string | { readonly key: string; readonly limit?: string };
 
 /** Replaces the HTTP request for an in-process call: its usage settles the reservation. */

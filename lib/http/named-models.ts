@@ -1,6 +1,7 @@
 import type { Fields } from '../common/objects.js';
 import { ModelNotAllowedError } from '../common/http-errors.js';
-import { plainName } from './token-estimate/asked-output.js';
+import { plainName } from './token-estimate/requested-output.js';
+import type { PrincipalScope } from './principal.js';
 
 const LETTERS = /^[a-z]+$/;
 
@@ -82,4 +83,18 @@ function pathOf({ key, within }: Place): string {
 
 function isData(name: string, { type }: Fields): boolean {
   return DATA.has(name) || (OF_TOOL.has(name) && CLIENTS_TYPES.has(type));
+}
+
+/**
+ * The limits of each model that a body names, fallbacks included: any of them may answer. A scope
+ * that several of them have counts once.
+ */
+export function scopesOfModels(body: unknown, scopesOf: (model: string) => readonly PrincipalScope[]): readonly PrincipalScope[] {
+  if (typeof body !== 'object' || body === null) return [];
+  const found = new Map<string, PrincipalScope>();
+  checkNamedModels(body, (model) => {
+    for (const scope of scopesOf(model)) found.set(scope.key, scope);
+    return true;
+  });
+  return [...found.values()];
 }

@@ -1,23 +1,25 @@
 import type { RateLimits } from '../rate-limit/limits.js';
 
-/** Priority classes of requests, from the first served to the last. */
+/** Priority classes of requests, from the highest to the lowest. */
 export type PriorityClass = 'critical' | 'default' | 'batch';
 
-/** Limits of someone else that a request counts under: its team, its organization. */
+/** Limits that a request shares with others: those of its team or organization. */
 export interface PrincipalScope {
-  /** The name that the limits count under, in errors and stores: `teams`. */
+  /** Name of the limits, in errors and stores: `teams`. */
   readonly name: string;
   /** `team:7` */
   readonly key: string;
-  /** Absent: only the spend is counted. */
+  /** Absent if only the spend is counted. */
   readonly limits?: RateLimits;
-  /** USD whose spending is reported, and not denied. */
+  /** Budgets that only count the spend and never deny requests. */
+  readonly counted?: RateLimits;
+  /** Soft budget in USD: exceeding it is reported, but denies nothing. */
   readonly softBudgetUsd?: number;
 }
 
 /** The authenticated sender of a request. Nothing in it comes from the body. */
 export interface Principal {
-  /** The key for limits whose rule names no key: `key:` and the public id. */
+  /** The key for limits whose rule sets none: `key:` and the public id. */
   readonly limitKey: string;
   /** Public id of the API key; absent if the key is not in the store. */
   readonly keyId?: string;
@@ -29,13 +31,15 @@ export interface Principal {
   readonly priority?: PriorityClass;
   /** Data that the app has stored with the key. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** The same of its team. */
+  readonly teamMetadata?: Readonly<Record<string, unknown>>;
   /** The sender's own limits and budgets, which apply in addition to those of a route. */
   readonly limits?: RateLimits;
-  /** USD whose spending is reported, and not denied. */
+  /** Soft budget in USD: exceeding it is reported, but denies nothing. */
   readonly softBudgetUsd?: number;
-  /** More limits that apply, decided together with its own. */
+  /** Further limits, decided together with the sender's own. */
   readonly scopes?: readonly PrincipalScope[];
-  /** Limits for a requested model, in addition. */
+  /** Returns further limits for a requested model. */
   readonly modelScopes?: (model: string) => readonly PrincipalScope[];
   /** The sender's own names for models, which the gateway replaces in bodies. */
   readonly modelAliases?: Readonly<Record<string, string>>;

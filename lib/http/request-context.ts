@@ -1,12 +1,12 @@
 import { IncomingMessage, type ServerResponse } from 'node:http';
 import { checkNumber, checkObject, refuseArgument } from '../common/options.js';
 import { LARGEST_USD, nanoUsd } from '../common/nano-usd.js';
-import { whenOver } from '../common/response-over.js';
+import { whenOver } from '../common/response-end.js';
 import type { RateLimitScope } from '../rate-limit/store.js';
 import { usageFrom, usedTokens, type Usage } from './answer-usage.js';
 import type { Principal, PrincipalScope } from './principal.js';
 import { RequestHold } from './request-hold.js';
-import { modelOf } from './token-estimate/asked-tier.js';
+import { modelOf } from './token-estimate/requested-tier.js';
 import type { BodyFacts } from './token-estimate/body-facts.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
@@ -93,8 +93,8 @@ export class RequestContext {
   }
 
   /**
-   * Settles what the request holds when its response has ended, however it ended, and at once if it
-   * has already. Not an interceptor: those do not see what a guard or a filter answers.
+   * Settles the request's holds when its response has ended, however it ended, or at once if it
+   * already has. Not an interceptor, because those do not see responses of guards and filters.
    * @param readsUsage Whether the usage of its answer counts.
    */
   settleWith(response: HttpResponse, readsUsage: boolean): void {
@@ -117,8 +117,8 @@ function watchUsage(response: HttpResponse, hold: RequestHold): void {
   const method = response.raw === undefined ? 'json' : 'send';
   const answer = response[method];
   if (typeof answer !== 'function') return;
-  // Assigned by name: V8 allocates a function expression that is assigned to a field as old, and
-  // with it the whole request.
+  // Assigned by name: V8 allocates a function expression that is assigned to a field in the old
+  // generation, and the whole request with it.
   const watched = function (this: unknown, body?: unknown): unknown {
     const usage = (body as { readonly usage?: unknown } | null | undefined)?.usage;
     const tokens = usage === undefined ? undefined : usedTokens(usage);
@@ -130,8 +130,8 @@ function watchUsage(response: HttpResponse, hold: RequestHold): void {
 
 /**
  * Reports the tokens that a request has used. They settle its reservation under `tokensPerMinute`
- * when the response ends. For handlers that stream: call it with the `usage` of the last chunk, or
- * repeatedly with the total so far. A JSON answer with a `usage` needs no report.
+ * when the response ends. Handlers that stream call it with the `usage` of the last chunk, or
+ * repeatedly with the total so far. A JSON response with a `usage` needs no report.
  *
  * @param request The handler's request; for WebSockets the message (an object); for GraphQL the
  * request of the operation, from the context.
@@ -164,7 +164,7 @@ export function principalOf(request: object): Principal | undefined {
 /**
  * Sets the sender of a request, for guards that authenticate without `ApiKeyGuard`:
  * `RateLimitGuard` counts the request under `limitKey` and applies `limits`, and the gateway lists
- * and calls the models that `mayCall` allows. Never take any of it from the body.
+ * and calls the models that `mayCall` allows. Never take any of these values from the body.
  *
  * @param request The request of Express or Fastify, or Node's own.
  */

@@ -1,10 +1,10 @@
 import { BudgetExceededError, RateLimitExceededError } from '../common/http-errors.js';
-import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { Reservation } from '../rate-limit/reservation.js';
 import type { Extension, RateLimitScope } from '../rate-limit/store.js';
 import type { AnswerUsage, PriceOf } from './answer-usage.js';
-import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
+import { budgetRefusal, HELD_RETRY_MS } from './budget-denial.js';
+import { boundedTokens, countersOf, RequestUsage, settleReservations, type HeldReservation } from './budget-settlement.js';
 import { reportAppCost } from './app-costs.js';
 import type { Principal } from './principal.js';
 import { ExpectedOutputs } from './token-estimate/expected-output.js';
@@ -42,13 +42,6 @@ interface HoldingRequest {
   readonly learnPrompt: ((promptTokens: number) => void) | undefined;
 }
 
-/** One reservation of a request, and the limiter that settles it. */
-interface Held {
-  readonly limiter: RateLimiterService;
-  readonly reservation: Reservation;
-  readonly holdsMoney: boolean;
-}
-
 const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
 
 /**
@@ -69,30 +62,16 @@ const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
 export class RequestHold {
   /** Whether money is held in budgets. */
   holdsMoney = false;
-  private held: Held[] = [];
+  private held: HeldReservation[] = [];
   /** Settled at the end of the request. */
-  private settled: readonly Held[] = [];
+  private settled: readonly HeldReservation[] = [];
   /** Set while a call runs that began after that end: resolves to the denial of a limit. */
   private reopening: Promise<HoldDenial | undefined> | undefined = undefined;
   private callsInFlight = 0;
   private isOver = false;
   private hasFailed = false;
-
-  /** Tokens of the last report. */
-  private reportedTokens: number | undefined = undefined;
-  /** Tokens of calls. */
-  private usedTokens: number | undefined = undefined;
-  /** Lost tokens of calls without a known usage: settled on top of what is known. */
-  private lostTokens = 0;
-  private isUncounted = false;
-
-  /** Cost that the app has reported, in nano-USD like all amounts here. */
-  private reportedCost: number | undefined = undefined;
-  /** Cost of the reported usage. */
-  private pricedCost: number | undefined = undefined;
-  /** Cost of attempts that have ended. */
-  private spent: number | undefined = undefined;
-  /** Held for attempts that have not ended. */
+  private usage = new RequestUsage();
+  /** Money held for attempts that have not ended, in nano-USD. */
   private open = 0;
   private openExpected = 0;
   private priceOf: PriceOf | undefined = undefined;
@@ -112,8 +91,8 @@ export class RequestHold {
     this.held.push({ limiter, reservation, holdsMoney });
     this.holdsMoney ||= holdsMoney;
     if (priceOf !== undefined) this.priceOf = priceOf;
-    // A later guard or GraphQL field still runs after the client has disconnected; no second end
-    // will come.
+    // A later guard or GraphQL field still runs after the client has disconnected; the request does
+    // not end twice.
     if (this.isOver) this.end(this.hasFailed);
   }
 
@@ -138,7 +117,7 @@ export class RequestHold {
   async hold(nanoUsd: number, expected = nanoUsd): Promise<AttemptHold | HoldDenial> {
     const denied = this.reopening === undefined ? undefined : await this.reopening;
     if (denied !== undefined) return denied;
-    const before = (this.spent ?? 0) + this.open;
+    const before = (this.usage.spent ?? 0) + this.open;
     const hold = { nanoUsd, expectedNanoUsd: expected };
     // Before anything is awaited: attempts of one request can begin together.
     this.open += nanoUsd;
@@ -146,7 +125,7 @@ export class RequestHold {
     let isHeld = false;
     try {
       for (const { limiter, reservation, othersNanoUsd } of this.budgeted()) {
-        const foreseen = limiter.store.settlesCrashes === true ? (this.spent ?? 0) + this.openExpected : undefined;
+        const foreseen = limiter.store.settlesCrashes === true ? (this.usage.spent ?? 0) + this.openExpected : undefined;
         const raising = limiter.raise(reservation, before + nanoUsd - othersNanoUsd, foreseen);
         const denial = raising instanceof Promise ? await raising : raising;
         if (denial !== undefined) return denialOf(denial, Reservation.nanoUsdOf(reservation) + othersNanoUsd, { before, nanoUsd });
@@ -165,7 +144,7 @@ export class RequestHold {
   settle(hold: AttemptHold | undefined, nanoUsd: number | undefined): void {
     if (hold !== undefined) this.release(hold);
     const cost = nanoUsd ?? (hold === undefined ? undefined : (this.unpricedNanoUsd ?? 0));
-    if (cost !== undefined) this.spent = (this.spent ?? 0) + cost;
+    if (cost !== undefined) this.usage.spent = (this.usage.spent ?? 0) + cost;
   }
 
   /** An attempt has ended and cost nothing. */
@@ -206,21 +185,21 @@ export class RequestHold {
   }
 
   /**
-   * Sets the tokens used so far, and their cost where the app knows it; the last report counts.
-   * After the end of the request it settles at once.
+   * Sets the tokens used so far, and their cost if the app knows it; the last report counts. After
+   * the end of the request it settles at once.
    */
   report(tokens: number, usage?: AnswerUsage, nanoUsd?: number): void {
-    const { request } = this;
-    this.reportedTokens = bounded(tokens);
-    this.reportedCost = nanoUsd ?? this.reportedCost;
+    const { request, usage: known } = this;
+    known.reportedTokens = boundedTokens(tokens);
+    known.reportedCost = nanoUsd ?? known.reportedCost;
     if (usage !== undefined) {
       request.learnPrompt?.(usage.promptTokens);
-      this.pricedCost = this.priceOf?.(usage) ?? this.pricedCost;
-      // The calls of `LlmClient` have learned it already.
-      if (this.holdsMoney && this.spent === undefined && request.model !== undefined)
+      known.pricedCost = this.priceOf?.(usage) ?? known.pricedCost;
+      // `LlmClient` has already reported it for its calls.
+      if (this.holdsMoney && known.spent === undefined && request.model !== undefined)
         this.learnOutput(request.model, usage.completionTokens);
     }
-    if (this.isOver) this.settleReservations();
+    if (this.isOver) this.settleIfIdle();
   }
 
   /** A call of a model begins; its usage is added. */
@@ -238,14 +217,15 @@ export class RequestHold {
    * @param isPriced Whether the cost of all of its attempts is known
    */
   endCall(tokens: number | undefined, lost = NOTHING_LOST, isPriced = false): void {
+    const { usage } = this;
     this.callsInFlight -= 1;
-    if (isPriced || this.holdsMoney) this.spent ??= 0;
-    this.isUncounted ||= lost.isUncounted;
-    if (tokens !== undefined) this.usedTokens = bounded((this.usedTokens ?? 0) + tokens + lost.tokens);
-    else this.lostTokens = bounded(this.lostTokens + lost.tokens);
+    if (isPriced || this.holdsMoney) usage.spent ??= 0;
+    usage.isUncounted ||= lost.isUncounted;
+    if (tokens !== undefined) usage.usedTokens = boundedTokens((usage.usedTokens ?? 0) + tokens + lost.tokens);
+    else usage.lostTokens = boundedTokens(usage.lostTokens + lost.tokens);
     if (!this.isOver) return;
-    if (this.reopening === undefined) this.settleReservations();
-    else void this.reopening.catch(() => undefined).then(() => this.settleReservations());
+    if (this.reopening === undefined) this.settleIfIdle();
+    else void this.reopening.catch(() => undefined).then(() => this.settleIfIdle());
   }
 
   /** The response has ended, or the handling of a message. */
@@ -253,7 +233,7 @@ export class RequestHold {
     this.isOver = true;
     this.hasFailed = hasFailed;
     if (this.callsInFlight > 0) for (const { limiter, reservation } of this.held) limiter.release(reservation);
-    else this.settleReservations();
+    else this.settleIfIdle();
   }
 
   /** Calls `listener` when its limiters have more room, for any request, until it is stopped. */
@@ -309,16 +289,16 @@ export class RequestHold {
   }
 
   /** The last reservation; after the end of the request, the last one that was settled. */
-  private get latest(): Held | undefined {
+  private get latest(): HeldReservation | undefined {
     return this.held.at(-1) ?? this.settled.at(-1);
   }
 
   /**
-   * One reservation for each set of budgets, which is raised, and what the others hold in that set:
-   * guards and GraphQL fields can share one.
+   * One reservation for each set of budgets, which is raised, and the holds of the others in that
+   * set, because guards and GraphQL fields can share one.
    */
-  private budgeted(): readonly (Held & { readonly othersNanoUsd: number })[] {
-    const sets = new Map<string, Held & { othersNanoUsd: number }>();
+  private budgeted(): readonly (HeldReservation & { readonly othersNanoUsd: number })[] {
+    const sets = new Map<string, HeldReservation & { othersNanoUsd: number }>();
     for (const each of this.held) {
       if (!each.holdsMoney) continue;
       const counters = this.held.length === 1 ? '' : countersOf(each.reservation);
@@ -331,11 +311,11 @@ export class RequestHold {
 
   /**
    * Reserves nothing yet under the limits of a request that was settled, for a call that begins
-   * later: a message can make several calls, and a handler can go on after its response. The call
-   * counts as no further request.
+   * later: a message can make several calls, and a handler can continue after its response. The
+   * call does not count as another request.
    */
   private async reopen(): Promise<HoldDenial | undefined> {
-    const reopened: Held[] = [];
+    const reopened: HeldReservation[] = [];
     this.isSpendKnown = false;
     for (const { limiter, reservation, holdsMoney } of this.settled) {
       const scopes = Reservation.scopesOf(reservation);
@@ -356,52 +336,25 @@ export class RequestHold {
     return undefined;
   }
 
-  /** Settles the reservations if the usage is known; otherwise they stay charged until it is. */
-  private settleReservations(): void {
+  /** Settles the reservations, unless calls are in flight. */
+  private settleIfIdle(): void {
     if (this.callsInFlight > 0) return;
-    const { reportedTokens, usedTokens, reportedCost, spent, hasFailed, lostTokens } = this;
-    const ownCost = (reportedCost ?? 0) - (spent ?? 0);
+    const { usage, held } = this;
+    const ownCost = (usage.reportedCost ?? 0) - (usage.spent ?? 0);
     if (ownCost > 0) this.reportAppCost(ownCost);
-    const isUnused = hasFailed && !this.isUncounted;
-    // The larger of both: a report may cover some of the calls, or tokens of no call.
-    const isKnown = reportedTokens !== undefined || usedTokens !== undefined;
-    const known = isKnown ? Math.max(reportedTokens ?? 0, usedTokens ?? 0) : isUnused ? 0 : undefined;
-    const tokens = known === undefined || lostTokens === 0 ? known : bounded(known + lostTokens);
-    const counted = spent ?? this.pricedCost;
-    const cost = reportedCost === undefined ? counted : Math.max(reportedCost, counted ?? 0);
-    this.settleHeld(tokens, cost ?? (known === 0 && hasFailed ? 0 : undefined));
+    const used = usage.settled(this.hasFailed);
+    this.held = [];
+    if (this.isOver && held.length > 0) this.settled = held;
+    this.held.push(...settleReservations(held, used));
+    const { knownNanoUsd: cost } = used;
     if (cost !== undefined && !this.isSpendKnown) {
       if (cost > 0) this.onSpend?.(cost);
       this.isSpendKnown = true;
     }
     this.reopening = undefined;
-    // The context can live on: a WebSocket sends many messages, each with its own reservation.
-    this.reportedTokens = this.usedTokens = this.reportedCost = this.pricedCost = this.spent = undefined;
-    this.lostTokens = 0;
-    this.isUncounted = false;
-  }
-
-  private settleHeld(tokens: number | undefined, nanoUsd: number | undefined): void {
-    const { held, lostTokens } = this;
-    /** Settled counters: guards and GraphQL fields can share some, and usage counts once. */
-    const settled = new Set<string>();
-    this.held = [];
-    if (this.isOver && held.length > 0) this.settled = held;
-    for (const each of held) {
-      const { limiter, reservation, holdsMoney } = each;
-      const counters = held.length === 1 ? '' : countersOf(reservation);
-      const isFirst = !settled.has(counters);
-      settled.add(counters);
-      // Failed attempts come on top of what was reserved for the answer.
-      const reserved = lostTokens > 0 ? Reservation.tokensOf(reservation) + lostTokens : undefined;
-      const isPaid = nanoUsd !== undefined && holdsMoney;
-      if (tokens === undefined && !isPaid && (reserved === undefined || !isFirst)) {
-        limiter.charge(reservation);
-        limiter.release(reservation);
-        this.held.push(each);
-      } else if (isFirst) limiter.settleHeld(reservation, tokens ?? reserved, nanoUsd);
-      else limiter.settleHeld(reservation, 0, 0);
-    }
+    // The context can be used again: a WebSocket sends many messages, each with its own
+    // reservation.
+    this.usage = new RequestUsage();
   }
 
   /** Reports the cost that the app has stated, beyond that of the client's own calls. */
@@ -415,7 +368,7 @@ export class RequestHold {
 /** Expected outputs of a limiter's keys. */
 const outputs = new WeakMap<RateLimiterService, ExpectedOutputs>();
 
-/** The expected outputs of a limiter, learned from what its requests report. */
+/** The expected outputs of a limiter, learned from the reports of its requests. */
 export function expectedOutputs(limiter: RateLimiterService): ExpectedOutputs {
   let known = outputs.get(limiter);
   if (known === undefined) outputs.set(limiter, (known = new ExpectedOutputs()));
@@ -441,16 +394,11 @@ export function budgetKeyOf(scopes: readonly RateLimitScope[]): string {
   return scopes.find(({ limit }) => limit.budgets !== undefined)?.key ?? '';
 }
 
-function keyOf({ reservation }: Held): string {
+function keyOf({ reservation }: HeldReservation): string {
   return budgetKeyOf(Reservation.scopesOf(reservation));
 }
 
-/** The counters of a reservation, as text. */
-function countersOf(reservation: Reservation): string {
-  return JSON.stringify(Reservation.scopesOf(reservation).map(({ limit, key }) => [limit.name, key]));
-}
-
-/** @param own what the request already holds in the budgets that deny it more */
+/** @param own the request's hold in the budgets that deny more */
 function denialOf(denial: NonNullable<Extension>, own: number, { before, nanoUsd }: { before: number; nanoUsd: number }): HoldDenial {
   if ('outage' in denial) return { error: unavailable(denial.limitName), leftNanoUsd: 0, ownNanoUsd: 0 };
   const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
@@ -466,8 +414,4 @@ function denialOf(denial: NonNullable<Extension>, own: number, { before, nanoUsd
 /** 503: the store cannot be asked. */
 function unavailable(limitName: string): RateLimitExceededError {
   return new RateLimitExceededError({ limitName, retryAfterMs: HELD_RETRY_MS });
-}
-
-function bounded(tokens: number): number {
-  return Math.min(Math.max(0, Math.ceil(tokens)), LARGEST_AMOUNT);
 }

@@ -1,5 +1,5 @@
 import type { BudgetDenialReason } from '../rate-limit/budget/account.js';
-import { HELD_RETRY_MS } from './budget-refusal.js';
+import { HELD_RETRY_MS } from './budget-denial.js';
 import type { Headers } from './response-headers.js';
 
 /**

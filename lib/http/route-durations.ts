@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CallSeries } from '../common/recorder.js';
-import { whenOver } from '../common/response-over.js';
-import { skipsPerformance } from '../common/skips.js';
+import { whenOver } from '../common/response-end.js';
+import { skipsPerformance } from '../common/skip-decorators.js';
 import type { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
 
 const COMPONENT = 'http';

@@ -1,4 +1,5 @@
-import { decodeJsonText, markedIndex, textIn } from './text-marks.js';
+import { decodeJsonText, markedIndex } from './text-marks.js';
+import { textIn } from './engine/engine.js';
 
 it.each<[string, number[], string]>([
   ['nothing', [], ''],

@@ -18,8 +18,3 @@ export function decodeJsonText(bytes: Buffer, start: number, end: number): strin
   const raw = bytes.toString('utf8', start, end);
   return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
 }
-
-/** JSON as text, without a byte order mark. */
-export function textIn(bytes: Buffer): string {
-  return bytes.toString('utf8', bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0);
-}

@@ -2,12 +2,17 @@
 const OPENAI =
   `/chat/completions /completions /embeddings /responses /responses/* /images/* /audio/* /moderations /rerank /files /files/* /batches
   /batches/* /models /models/*`.split(/\s+/);
-const ANTHROPIC = ['/messages', '/messages/count_tokens'];
+const ANTHROPIC = ['/messages', '/messages/count_tokens', '/messages/batches', '/messages/batches/*'];
+const GOOGLE = ['generateContent', 'streamGenerateContent', 'countTokens', 'embedContent', 'batchEmbedContents'].map(
+  (method) => `/v1beta/models/{model}:${method}`,
+);
+const GOOGLE_MODELS = ['/v1beta/models', '/v1beta/models/{model}'];
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   openai_routes: OPENAI,
   anthropic_routes: ANTHROPIC,
-  llm_api_routes: [...OPENAI, ...ANTHROPIC],
-  info_routes: '/key/info /team/info /team/list /user/info /model/info /models /models/*'.split(' '),
+  google_routes: [...GOOGLE, ...GOOGLE_MODELS],
+  llm_api_routes: [...OPENAI, ...ANTHROPIC, ...GOOGLE, ...GOOGLE_MODELS],
+  info_routes: '/key/info /team/info /team/list /user/info /model/info /v2/model/info /model_group/info /models /models/*'.split(' '),
   management_routes: '/key/* /team/* /user/* /budget/* /customer/* /end_user/* /organization/*'.split(' '),
   spend_tracking_routes: '/spend/* /global/spend/* /user/daily/* /team/daily/* /tag/daily/*'.split(' '),
 };
@@ -21,6 +26,9 @@ export function routeMatcher(routes: readonly string[]): (path: string) => boole
   };
 }
 
+/** A parameter, and Google's method after it: `{model}:countTokens`, `:model:countTokens`. */
+const PARAMETER = /^(?::[^:]*|\{[^{}]*\})(:[A-Za-z]+)?$/;
+
 /** The parts of a path without `/v1`; one in braces or after a colon is a parameter. */
 function partsOf(path: string): readonly string[] {
   const parts = path
@@ -28,7 +36,12 @@ function partsOf(path: string): readonly string[] {
     .split('/')
     .filter((part) => part !== '');
   if (parts[0] === 'v1' && parts.length > 1) parts.shift();
-  return parts.map((part) => (/^(?::|\{.*\}$)/.test(part) ? ':' : part));
+  const plain = parts.map((part) => {
+    const parameter = PARAMETER.exec(part);
+    return parameter === null ? part : `:${parameter[1] ?? ''}`;
+  });
+  // Google's calls have one path here, because `/models/*` only means the lists of models.
+  return plain[0] === 'models' && plain.length === 2 && plain[1].startsWith('::') ? ['v1beta', ...plain] : plain;
 }
 
 /** `*` at the end matches one part or more, elsewhere exactly one. */

@@ -38,8 +38,8 @@ it.each<[string, unknown, string]>([
   ['an empty model', { models: ['m', ''] }, 'key.models[1]: must be a string'],
   ['more models', { models: Array<string>(1_001).fill('m') }, 'key.models: must have at most 1000 entries'],
   ['more tags', { tags: Array<string>(65).fill('t') }, 'key.tags: must have at most 64 entries'],
-  ['deeper metadata', { metadata: nested(100) }, 'key.metadata: must have at most 100 levels'],
-  ['deeper metadata beside shallow', { metadata: { a: 1, b: nested(99) } }, 'key.metadata: must have at most 100 levels'],
+  ['deeper metadata', { metadata: nested(100) }, 'key.metadata: must not be nested deeper than 100 levels'],
+  ['deeper metadata beside shallow', { metadata: { a: 1, b: nested(99) } }, 'key.metadata: must not be nested deeper than 100 levels'],
   ['larger metadata', { metadata: { a: 'a'.repeat(16_385 - '{"a":""}'.length) } }, 'key.metadata: must have at most 16384'],
   ['a list as metadata', { metadata: [] }, 'key.metadata: must be an object'],
   ['a wrong limit', { limits: { requestsPerMinute: -1 } }, 'key.limits.requestsPerMinute: must be'],
@@ -68,7 +68,7 @@ it.each<[string, object, string]>([
   ['more hashes', { hashes: Array<object>(9).fill(HASH) }, 'key.hashes: must have 1 to 8 hashes'],
   ['a hash in capitals', { hashes: [{ sha256: 'A'.repeat(64) }] }, 'key.hashes[0].sha256: must be a SHA-256 hash'],
   ['a longer hash', { hashes: [HASH, { sha256: 'a'.repeat(65) }] }, 'key.hashes[1].sha256: must be a SHA-256 hash'],
-  ['a hash beside the hashes', { sha256: 'a'.repeat(64) }, 'key.sha256: must be in hashes'],
+  ['a hash beside the hashes', { sha256: 'a'.repeat(64) }, 'key.sha256: must be an entry of hashes'],
   ['a revision of 0', { revision: 0 }, 'key.revision: must be'],
 ])('checkApiKeyRecord refuses %s', (_, more, message) => {
   expect(() => checkApiKeyRecord('key', { ...RECORD, ...more })).toThrow(message);

@@ -4,16 +4,8 @@ import { boolean, custom, integer, number, oneOf, required, resolveOptions, type
 import { checkArray, checkObject, joinPath, refuseOption, type Refuse } from '../common/options.js';
 import { unshown } from '../common/errors.js';
 import type { PriorityClass } from '../http/principal.js';
-import { isPublicId } from './api-key.js';
+import { isPublicId, type ApiKeyHash } from './api-key.js';
 import { DATE, METADATA, MODEL_LIMITS, NAMES_BY_NAME, RECORD_LIMITS, TEXT, TEXTS, textsOf } from './record-fields.js';
-
-/** The hash of one valid secret of a key. */
-export interface ApiKeyHash {
-  /** SHA-256 of the whole key, in lower-case hexadecimal. */
-  readonly sha256: string;
-  /** ISO 8601: end of the validity of an older secret after a rotation. Default: no end. */
-  readonly validUntil?: string;
-}
 
 const SHA256 = /^[0-9a-f]{64}$/;
 const MOST_TAGS = 64;
@@ -65,7 +57,7 @@ export const API_KEY_SETTINGS = {
 /** Settings of a key, made by its owner and the operator. */
 export interface ApiKeySettings extends OptionsOf<typeof API_KEY_SETTINGS> {}
 
-/** A key as a store keeps it: JSON, without any secret. */
+/** A stored key: JSON without any secret. */
 export interface ApiKeyRecord extends ApiKeySettings {
   /** 12 letters and digits that identify the key in pages and counters. */
   readonly publicId: string;
@@ -98,7 +90,7 @@ const RECORD = {
  */
 export function checkApiKeyRecord(path: string, value: unknown, refuse: Refuse = refuseOption): ApiKeyRecord {
   const given = checkObject(path, value, refuse);
-  if ('sha256' in given) throw refuse(joinPath(path, 'sha256'), unshown(given.sha256), 'must be in hashes: [{ sha256 }]');
+  if ('sha256' in given) throw refuse(joinPath(path, 'sha256'), unshown(given.sha256), 'must be an entry of hashes: [{ sha256 }]');
   return definedFields(resolveOptions(RECORD, path, given, { refuse }));
 }
 

@@ -3,8 +3,9 @@ import { InvalidArgumentError } from '../common/errors.js';
 import type { ApiKeyRecord } from './api-key-record.js';
 
 /**
- * Stores the records of keys. The package has a store in a JSON file and one in Redis; a database
- * of the app needs one table and these methods. Results are cached, so a method need not be fast.
+ * Stores the records of keys. The package has stores in a JSON file, Redis and PostgreSQL; for
+ * another database, implement these methods on one table. Results are cached, so methods need not
+ * be fast.
  */
 export interface ApiKeyStore {
   /** For health and logs: `file`, `redis`. */
@@ -15,11 +16,11 @@ export interface ApiKeyStore {
    */
   findByPublicId(publicId: string): Promise<ApiKeyRecord | undefined>;
   /**
-   * Writes a record whose `revision` is the next one: 1 for a new key, otherwise the stored one
-   * plus 1. Returns `false`, and writes nothing, if another process was first.
+   * Writes a record with the next `revision`: 1 for a new key, otherwise the stored one plus 1.
+   * Returns `false`, and writes nothing, if another process was first.
    * @throws InvalidArgumentError (`alias`) if another key has the alias and the store can check
-   * this in the same step; otherwise two processes can give it to two keys.
-   * @param entry For a store with an audit log: written in the same step, or not at all.
+   * this atomically; otherwise two processes can give the same alias to two keys.
+   * @param entry For a store with an audit log: written atomically with the record.
    */
   put(record: ApiKeyRecord, entry?: AuditEntry): Promise<boolean>;
   /**
@@ -47,9 +48,9 @@ export interface ApiKeyStore {
   findByAlias?(alias: string): Promise<ApiKeyRecord | undefined>;
   /** Returns a page of records. Without this method, `list` is searched. */
   search?(query: ApiKeyQuery): Promise<ApiKeyPage>;
-  /** Keeps who changed which key. */
+  /** Records who changed which key. */
   readonly audit?: AuditLog;
-  /** Why the store cannot be used at the moment; `undefined`: it works. */
+  /** Why the store cannot be used at the moment; `undefined` if it works. */
   fault?(): string | undefined;
   /**
    * Closes connections and timers. Can be called more than once, and the store can be used again.
@@ -60,11 +61,13 @@ export interface ApiKeyStore {
 /** `revoked`: blocked. */
 export type ApiKeyStatus = 'active' | 'expired' | 'revoked';
 
-/** Which keys to return, the newest first. Conditions that are absent match all. */
+/** Selects keys, newest first. Absent conditions match all keys. */
 export interface ApiKeyQuery {
   readonly user?: string;
   readonly team?: string;
   readonly alias?: string;
+  /** The beginning of an alias, ignoring case, or a public id. */
+  readonly search?: string;
   readonly publicId?: string;
   readonly status?: ApiKeyStatus;
   /** Default 100. */

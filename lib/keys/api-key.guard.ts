@@ -25,7 +25,7 @@ import { checkModelsAccess } from './model-access.js';
 export class ApiKeyGuard implements CanActivate {
   constructor(protected readonly keys: ApiKeyService) {}
 
-  /** @throws ApiKeyError (401, 403, 503) or ModelNotAllowedError (403), in OpenAI's shape. */
+  /** @throws ApiKeyError (401, 403, 503) or ModelNotAllowedError (403), in OpenAI's format. */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const transport = context.getType<string>();
     if (transport !== 'http' && transport !== 'graphql') {

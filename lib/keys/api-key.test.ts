@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { hashApiKey, isNewApiKey, keyIn, newApiKey, publicIdOf } from './api-key.js';
+import { isNewApiKey, keyIn, newApiKey, publicIdOf, hashApiKey } from './api-key.js';
 
 describe('an API key', () => {
   it('has a public id of 12 characters and 256 secret bits, and none is made twice', () => {

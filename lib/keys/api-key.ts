@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomInt } from 'node:crypto';
+import { randomBytes, randomInt, createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** `sk-`, 12 characters that identify the key and may be shown, and 256 secret bits. */
@@ -80,7 +80,51 @@ export function isPublicId(value: unknown): value is string {
   return typeof value === 'string' && PUBLIC_ID.test(value);
 }
 
-/** SHA-256 in lower-case hexadecimal, as `sha256sum` and LiteLLM's database have it. */
+/** The hash of one valid secret of a key. */
+export interface ApiKeyHash {
+  /** SHA-256 of the whole key, in lower-case hexadecimal. */
+  readonly sha256: string;
+  /** ISO 8601: end of the validity of an older secret after a rotation. Default: no end. */
+  readonly validUntil?: string;
+}
+
+/** SHA-256 of a key. Keys are kept and compared in this form only. */
+export function keyHashOf(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
+}
+
+/** The same in lower-case hexadecimal, as `sha256sum` and LiteLLM's database have it. */
 export function hashApiKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
+  return keyHashOf(key).toString('hex');
+}
+
+/** Whether two keys are the same, by their hashes. Takes the same time for every wrong one. */
+export function isSameKey(sent: Buffer, expected: Buffer): boolean {
+  return timingSafeEqual(sent, expected);
+}
+
+/** A hash of a record, ready to be compared. */
+export interface SecretHash {
+  readonly bytes: Buffer;
+  /** `Infinity` without an end. */
+  readonly validUntilMs: number;
+}
+
+/** The hashes of a record's current and former secrets. */
+export function secretHashesOf(hashes: readonly ApiKeyHash[]): readonly SecretHash[] {
+  return hashes.map(({ sha256, validUntil }) => ({
+    bytes: Buffer.from(sha256, 'hex'),
+    validUntilMs: validUntil === undefined ? Infinity : Date.parse(validUntil),
+  }));
+}
+
+/**
+ * Compares the key of a request with the secrets of a record. Takes the same time for every wrong
+ * one.
+ * @returns when the secret expires; -1 if the key is wrong
+ */
+export function validUntil(sent: Buffer, secrets: readonly SecretHash[]): number {
+  let untilMs = -1;
+  for (const { bytes, validUntilMs } of secrets) if (isSameKey(sent, bytes)) untilMs = Math.max(untilMs, validUntilMs);
+  return untilMs;
 }

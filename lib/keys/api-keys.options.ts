@@ -1,7 +1,7 @@
 import { custom, instance, integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
 import { checkObject, checkString, refuseOption } from '../common/options.js';
 import { unshown } from '../common/errors.js';
-import { hashApiKey, isNewApiKey, NEW_KEY_RULE, publicIdOf } from './api-key.js';
+import { isNewApiKey, NEW_KEY_RULE, publicIdOf, hashApiKey } from './api-key.js';
 import { checkApiKeySettings, type ApiKeyRecord, type ApiKeySettings } from './api-key-record.js';
 import type { ApiKeyStore } from './api-key-store.js';
 

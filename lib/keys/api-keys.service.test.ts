@@ -3,7 +3,7 @@ import { until } from '../../test/support/until.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { RequestContext } from '../http/request-context.js';
 import { redisRateLimitStore } from '../rate-limit/redis/redis-store.js';
-import { hashApiKey, newApiKey } from './api-key.js';
+import { newApiKey, hashApiKey } from './api-key.js';
 import { KeyApi } from './api/key-api.js';
 import type { ApiKeySettings } from './api-key-record.js';
 import { resolveApiKeysOptions, type ApiKeysOptions } from './api-keys.options.js';
@@ -113,6 +113,35 @@ describe('ApiKeyService', () => {
     expect((await asked(last.key)).alias).toBe('renamed');
   });
 
+  it('computes changes from the current record, again if another process was first', async () => {
+    const { record } = await keys.create({ tags: ['a'] });
+    const { publicId } = record;
+    const seen: (number | undefined)[] = [];
+    const changed = await keys.update(publicId, ({ tags = [], revision }) => {
+      // Another process writes between the first read and the first write.
+      if (seen.push(revision) === 1) store.records.set(publicId, { ...record, tags: ['b'], revision: 2 });
+      return { tags: [...tags, 'c'] };
+    });
+    expect([seen, changed?.tags]).toEqual([
+      [1, 2],
+      ['b', 'c'],
+    ]);
+    const refuse = () => {
+      throw new Error('was changed');
+    };
+    await expect(keys.rotate(publicId, 0, refuse)).rejects.toThrow('was changed');
+    expect(store.records.get(publicId)).toMatchObject({ revision: 3, hashes: record.hashes });
+  });
+
+  it('searches for the beginning of an alias, ignoring case, and for a public id', async () => {
+    const { record } = await keys.create({ alias: 'Mobile 100%' });
+    await keys.create({ alias: 'a mobile' });
+    await keys.create();
+    const found = async (search: string) => (await keys.search({ search })).records.map(({ publicId }) => publicId);
+    for (const search of ['mob', 'MOBILE 100%', record.publicId]) expect(await found(search)).toEqual([record.publicId]);
+    for (const search of ['obile', record.publicId.slice(1), '%']) expect(await found(search)).toEqual([]);
+  });
+
   it('refuses an alias of another key when it is made, updated or rotated', async () => {
     const { record } = await keys.create({ alias: 'one' });
     const { record: other } = await keys.create({ alias: 'two' });
@@ -174,7 +203,7 @@ describe('ApiKeyService', () => {
   it('imports a key that clients have already', async () => {
     const { record } = await keys.create({ alias: 'old' }, 'sk-QWrxEynunsNpV1zT48HIrw');
     expect((await asked('sk-QWrxEynunsNpV1zT48HIrw')).keyId).toBe(record.publicId);
-    await expect(keys.create({}, 'sk-QWrxEynunsNpV1zT48HIrw')).rejects.toThrow('key: must be a new key: this one already exists');
+    await expect(keys.create({}, 'sk-QWrxEynunsNpV1zT48HIrw')).rejects.toThrow('key: must be a new key; this key already exists');
     await expect(keys.create({}, 'short')).rejects.toThrow('key: must be sk- followed by 13 to 125');
   });
 
@@ -236,7 +265,7 @@ describe('ApiKeyService', () => {
     for (let i = 0; i < 5; i++)
       await expect(asked(`sk-abcdefghijk${i}-${'A'.repeat(43)}`)).rejects.toEqual(refusal('API_KEY_STORE_UNAVAILABLE', 503));
     await asked(key);
-    expect(warnings).toEqual(['API keys: the memory store cannot be read (connection lost); known keys stay valid for keys.maxStaleMs']);
+    expect(warnings).toEqual(['API keys: the memory store cannot be read (connection lost); cached keys stay valid for keys.maxStaleMs']);
     expect(keys.health()).toMatchObject({ status: 'degraded', reason: 'connection lost', store: 'memory' });
     store.failure = undefined;
     await expect(asked(`sk-abcdefghijk9-${'A'.repeat(43)}`)).rejects.toEqual(UNKNOWN);
@@ -252,7 +281,7 @@ describe('ApiKeyService', () => {
     }
     expect(warnings).toEqual(
       ['must be JSON', 'must be a regular file'].map(
-        (reason) => `API keys: the memory store is invalid (keys.json: ${reason}); correct it (keys read earlier stay valid)`,
+        (reason) => `API keys: the memory store has invalid data (keys.json: ${reason}); correct the data (keys read earlier stay valid)`,
       ),
     );
   });

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { samplesOf, type Capability, type CapabilityHealth, type MetricSample } from '../common/capability.js';
 import { APP_ACTOR, type AuditActor, type AuditEntry, type AuditLog } from '../common/audit-log.js';
@@ -11,29 +11,37 @@ import { endUserOf } from '../http/end-user.js';
 import { MASTER_PRINCIPAL, type Principal, type PrincipalScope } from '../http/principal.js';
 import type { RequestContext } from '../http/request-context.js';
 import { type HttpResponse } from '../http/request-context.js';
-import { modelOf, priceByBody } from '../http/token-estimate/asked-tier.js';
+import { modelOf, priceByBody } from '../http/token-estimate/requested-tier.js';
+import type { RateLimits } from '../rate-limit/limits.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import type { RateLimitResult } from '../rate-limit/reservation.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
-import { hashApiKey, isApiKey, isNewApiKey, keyIn, NEW_KEY_RULE, newApiKey, ownPublicIdOf, publicIdOf, publicIdOfHash } from './api-key.js';
 import {
-  checkApiKeySettings,
-  KEY_LIMIT_NAME,
-  MOST_HASHES,
+  isApiKey,
+  isNewApiKey,
+  keyIn,
+  NEW_KEY_RULE,
+  newApiKey,
+  ownPublicIdOf,
+  publicIdOf,
+  publicIdOfHash,
+  hashApiKey,
+  isSameKey,
+  keyHashOf,
   type ApiKeyHash,
-  type ApiKeyRecord,
-  type ApiKeySettings,
-} from './api-key-record.js';
+} from './api-key.js';
+import { checkApiKeySettings, KEY_LIMIT_NAME, MOST_HASHES, type ApiKeyRecord, type ApiKeySettings } from './api-key-record.js';
 import { aliasTaken, type ApiKeyPage, type ApiKeyQuery, type ApiKeyStore } from './api-key-store.js';
 import type { ResolvedApiKeysOptions } from './api-keys.options.js';
 import { KeyCache, KnownKey } from './key-cache.js';
 import { DEFAULT_LIMIT, matching, searchWith } from './key-search.js';
 import type { KeyDirectory } from './key-directory.js';
 import { SoftBudgets, type SoftAccount } from './soft-budgets.js';
-import { Spending, type SpendingAccount } from './spending.js';
+import { KEY_ACCOUNTS, Spending, type SpendingAccount } from './spending.js';
 
 /** A new key, which is shown only this once, and its record. */
 export interface NewApiKey {
-  /** Only the client keeps it. */
+  /** The secret, which is not stored. */
   readonly key: string;
   readonly record: ApiKeyRecord;
 }
@@ -47,6 +55,20 @@ export interface UsedApiKey {
 
 /** Settings to change; `null` removes one. */
 export type ApiKeyChanges = { readonly [K in keyof ApiKeySettings]?: ApiKeySettings[K] | null };
+
+/**
+ * Changes to a key, or a function of its current record: called again if another process has
+ * changed the record.
+ */
+export type ApiKeyChange = ApiKeyChanges | ((record: ApiKeyRecord) => ApiKeyChanges);
+
+/** The limits of a key, with those of its budget, and what they have left. */
+export interface KeyStanding {
+  readonly limits: RateLimits;
+  readonly left: RateLimitResult;
+  /** What would be decided about a request now. */
+  readonly next: RateLimitResult;
+}
 
 /** Dependencies for checking keys. */
 export interface ApiKeysContext {
@@ -81,7 +103,7 @@ export class ApiKeyService implements Capability {
   private readonly spending: Spending;
   private readonly softBudgets: SoftBudgets;
   /**
-   * Counts what keys spend.
+   * Counts the spend of keys.
    * @internal
    */
   readonly limiter: RateLimiterService;
@@ -103,7 +125,7 @@ export class ApiKeyService implements Capability {
   private readonly wall: () => number;
   private failure: string | undefined = undefined;
 
-  /** Where its lines go. @internal */
+  /** Receives the log lines. @internal */
   readonly log: LogSink;
 
   /** @internal Made by `FastLiteLLMKeysModule`. */
@@ -119,16 +141,56 @@ export class ApiKeyService implements Capability {
     this.spending = new Spending(context.limiter);
     this.softBudgets = new SoftBudgets(context.limiter);
     this.wall = context.wall ?? (() => Date.now());
-    this.master = typeof masterKey === 'string' ? hashBytes(masterKey) : undefined;
+    this.master = typeof masterKey === 'string' ? keyHashOf(masterKey) : undefined;
     this.configured = new Map([...configured].map(([publicId, record]) => [publicId, new KnownKey(record)]));
     for (const record of configured.values()) this.checkAllLimits(record);
     this.cache = new KeyCache((publicId) => this.load(publicId), maxStaleMs, undefined, store);
     this.stopListening = store?.onChange?.((publicId) => this.cache.changed(publicId));
   }
 
-  /** Whether a master key is set: without one, keys cannot be managed over HTTP. */
+  /** Whether a master key is set; without one, keys cannot be managed over HTTP. */
   get hasMasterKey(): boolean {
     return this.master !== undefined;
+  }
+
+  /**
+   * Returns whether this is the master key, in constant time.
+   * @internal
+   */
+  isMasterKey(text: string): boolean {
+    return this.isMaster(keyHashOf(text));
+  }
+
+  /** Whether keys can be created and changed: the app has a store. @internal */
+  get hasStore(): boolean {
+    return this.store !== undefined;
+  }
+
+  /** Whether a key is defined in the configuration, so that it cannot be changed. @internal */
+  isConfigured(publicId: string): boolean {
+    return this.configured.has(publicId);
+  }
+
+  /** Whether the keys are in a database that responds. @internal */
+  get hasDatabase(): boolean {
+    return this.store?.kind === 'postgres' && this.store.fault?.() === undefined;
+  }
+
+  /**
+   * HMAC-SHA256 of a text with the master key: for sessions that end when it changes.
+   * @internal
+   */
+  signWithMasterKey(text: string): Buffer {
+    if (this.master === undefined) throw new Error('no master key is set');
+    return createHmac('sha256', this.master).update(text).digest();
+  }
+
+  /**
+   * A secret of all processes with the same master key; `undefined` without one.
+   * @internal
+   */
+  get sharedSecret(): string | undefined {
+    return this.master?.toString('hex');
   }
 
   /**
@@ -139,7 +201,7 @@ export class ApiKeyService implements Capability {
   async authenticate(headers: IncomingHttpHeaders): Promise<Principal> {
     const key = keyIn(headers, this.options.header);
     if (key === undefined) throw this.refused('missing', { header: this.options.header });
-    const hash = hashBytes(key);
+    const hash = keyHashOf(key);
     if (this.isMaster(hash)) {
       this.counts.accepted++;
       return MASTER_PRINCIPAL;
@@ -182,21 +244,21 @@ export class ApiKeyService implements Capability {
   /**
    * Creates a key.
    * @param key An existing key, such as LiteLLM's. Default: a new one.
-   * @param by Who creates it, for the audit log of the store. Default: the app.
+   * @param by The actor, for the audit log of the store. Default: the app.
    * @throws InvalidArgumentError naming an invalid setting, or an alias or key that already exists.
    */
   async create(settings: ApiKeySettings = {}, key: string = newApiKey(), by: AuditActor = APP_ACTOR): Promise<NewApiKey> {
     const checked = this.checkSettings(settings);
     const publicId = isNewApiKey(key) ? publicIdOf(key) : undefined;
     if (publicId === undefined) throw new InvalidArgumentError('key', unshown(key), NEW_KEY_RULE);
-    if (this.isMaster(hashBytes(key))) throw new InvalidArgumentError('key', unshown(key), 'must differ from the master key');
+    if (this.isMaster(keyHashOf(key))) throw new InvalidArgumentError('key', unshown(key), 'must differ from the master key');
     await this.checkAlias(checked.alias, publicId);
     await this.checkBudget(checked.budget);
     const now = this.nowText();
     const record = { publicId, hashes: [{ sha256: hashApiKey(key) }], revision: 1, createdAt: now, updatedAt: now, ...checked };
     const isFree =
       !this.configured.has(publicId) && (await this.asked(this.writableStore().put(record, entryOf(by, 'created', { after: record }))));
-    if (!isFree) throw new InvalidArgumentError('key', unshown(key), 'must be a new key: this one already exists');
+    if (!isFree) throw new InvalidArgumentError('key', unshown(key), 'must be a new key; this key already exists');
     this.cache.changed(publicId);
     this.spending.begin(await this.accountOf(record));
     return { key, record };
@@ -241,31 +303,26 @@ export class ApiKeyService implements Capability {
    * @param by Who changes it, for the audit log of the store. Default: the app.
    * @throws InvalidArgumentError naming an invalid setting, or an alias that another key has.
    */
-  async update(publicId: string, changes: ApiKeyChanges, by: AuditActor = APP_ACTOR): Promise<ApiKeyRecord | undefined> {
-    if (typeof changes.alias === 'string') await this.checkAlias(changes.alias, publicId);
-    await this.checkBudget(changes.budget);
-    const change = (record: ApiKeyRecord): ApiKeyRecord => changed(record, changes, (settings) => this.checkSettings(settings));
-    return this.rewrite(publicId, change, (before, after) => entryOf(by, updateOf(before, after), { before, after }));
+  async update(publicId: string, changes: ApiKeyChange, by: AuditActor = APP_ACTOR): Promise<ApiKeyRecord | undefined> {
+    const entry = (before: ApiKeyRecord, after: ApiKeyRecord): AuditEntry => entryOf(by, updateOf(before, after), { before, after });
+    return this.rewrite(publicId, changes, ({ hashes }) => hashes, entry);
   }
 
   /**
-   * Replaces the secret of a key, and changes its settings. The public id, counters and budgets
-   * stay. At most 8 secrets are valid at a time, the newest ones.
-   * @param graceMs How long the former secret stays valid, in ms. Default 0.
+   * Replaces the secret of a key, and changes its settings. The public id, counters and budgets are
+   * kept. Only the newest 8 secrets are valid at a time.
+   * @param graceMs How long the previous secret stays valid, in ms. Default 0.
    * @param by Who rotates it, for the audit log of the store. Default: the app.
    */
-  async rotate(publicId: string, graceMs = 0, changes: ApiKeyChanges = {}, by: AuditActor = APP_ACTOR): Promise<NewApiKey | undefined> {
+  async rotate(publicId: string, graceMs = 0, changes: ApiKeyChange = {}, by: AuditActor = APP_ACTOR): Promise<NewApiKey | undefined> {
     if (!Number.isSafeInteger(graceMs) || graceMs < 0)
       throw new InvalidArgumentError('graceMs', graceMs, 'must be an integer of at least 0');
-    if (typeof changes.alias === 'string') await this.checkAlias(changes.alias, publicId);
-    await this.checkBudget(changes.budget);
     const key = newApiKey(publicId);
-    const change = (before: ApiKeyRecord): ApiKeyRecord => {
-      const next = changed(before, changes, (settings) => this.checkSettings(settings));
-      const former = graceMs === 0 ? [] : this.expiring(before.hashes, this.wall() + graceMs);
-      return { ...next, hashes: [{ sha256: hashApiKey(key) }, ...former].slice(0, MOST_HASHES) };
+    const hashesOf = ({ hashes }: ApiKeyRecord): readonly ApiKeyHash[] => {
+      const former = graceMs === 0 ? [] : this.expiring(hashes, this.wall() + graceMs);
+      return [{ sha256: hashApiKey(key) }, ...former].slice(0, MOST_HASHES);
     };
-    const record = await this.rewrite(publicId, change, (before, after) => entryOf(by, 'rotated', { before, after }));
+    const record = await this.rewrite(publicId, changes, hashesOf, (before, after) => entryOf(by, 'rotated', { before, after }));
     return record && { key, record };
   }
 
@@ -276,7 +333,7 @@ export class ApiKeyService implements Capability {
   async delete(publicId: string, by: AuditActor = APP_ACTOR): Promise<boolean> {
     this.refuseConfigured(publicId);
     const store = this.writableStore();
-    // One that cannot be read can be removed.
+    // An unreadable record can be deleted, too.
     const record = await store.findByPublicId(publicId).catch(() => undefined);
     const isRemoved = await this.asked(store.delete(publicId, entryOf(by, 'deleted', { before: record ?? { publicId } })));
     if (isRemoved && record !== undefined) await this.spending.forget(await this.accountOf(record));
@@ -285,10 +342,7 @@ export class ApiKeyService implements Capability {
     return isRemoved;
   }
 
-  /**
-   * Returns when a key was last accepted in this process; `undefined`: not since the process
-   * started.
-   */
+  /** Returns when a key was last accepted in this process; `undefined` if it was not. */
   lastUsedAt(publicId: string): Date | undefined {
     const use = this.lastUses.get(publicId);
     return use === undefined ? undefined : new Date(use.usedMs);
@@ -306,16 +360,29 @@ export class ApiKeyService implements Capability {
   }
 
   /**
-   * Returns what a key has spent, as LiteLLM shows it: in the current window of `usdPerWindow`,
-   * else in total, else in its month or day. Without a limit on its money, `limitUsd` is 4 million.
-   * `undefined` if the store of the rate limiter keeps no budgets, or is unavailable.
+   * Returns what the limits of a key have left, and whether they would allow a request now; charges
+   * nothing. `undefined` for a key without limits.
+   * @internal
+   */
+  async standingOf(record: ApiKeyRecord): Promise<KeyStanding | undefined> {
+    const { id, limits } = await this.accountOf(record);
+    if (limits === undefined) return undefined;
+    const [key, choice] = [`${KEY_ACCOUNTS.prefix}${id}`, { limit: KEY_ACCOUNTS.name, limits }];
+    const [left, next] = await Promise.all([this.limiter.peekAsync(key, { ...choice, cost: 0 }), this.limiter.peekAsync(key, choice)]);
+    return { limits, left, next };
+  }
+
+  /**
+   * Returns the spend of a key as LiteLLM shows it: in the current window of `usdPerWindow`,
+   * otherwise in total, otherwise in its month or day. Without a budget, `limitUsd` is 4 million.
+   * `undefined` if the rate limiter's store has no budgets or is unavailable.
    */
   async spendingOf(record: ApiKeyRecord): Promise<BudgetReport | undefined> {
     return this.spending.shown(await this.accountOf(record));
   }
 
   /**
-   * Sets what a key has spent, in USD: in the current window of each of its budgets or, without
+   * Sets the spend of a key in USD: in the current window of each of its budgets or, without
    * budgets, in total. Default 0.
    * @param by Who sets it, for the audit log of the store. Default: the app.
    */
@@ -329,7 +396,7 @@ export class ApiKeyService implements Capability {
   }
 
   /**
-   * Adds the limits of the end user that a request names. Only with a directory.
+   * Adds the limits of the end user in a request. Only with a directory.
    * @throws ApiKeyError if the end user is blocked
    * @internal
    */
@@ -344,7 +411,8 @@ export class ApiKeyService implements Capability {
   }
 
   /**
-   * Counts what an authenticated request costs for its key and its team, where no budget does.
+   * Adds the cost of an authenticated request to the spend of its key and team, if they have no
+   * budget.
    * @internal
    */
   countSpending(context: RequestContext, body: unknown, response: HttpResponse | undefined): void {
@@ -358,10 +426,10 @@ export class ApiKeyService implements Capability {
     const priceOf = model === undefined ? () => undefined : priceByBody(this.context.tokenCounter, body, model);
     context.hold.countSpend((nanoUsd) => {
       if (keyId !== undefined) this.spending.add(keyId, nanoUsd);
-      if (others !== undefined) for (const { name, key } of others) this.spending.addUnder(name, key, nanoUsd);
+      if (others !== undefined) for (const { name, key, counted } of others) this.spending.addUnder(name, key, nanoUsd, counted);
       if (soft !== undefined) for (const account of soft) this.softBudgets.spent(account, nanoUsd);
     }, priceOf);
-    // A request without a model may look up a stored answer, whose usage is not its own.
+    // A request without a model can retrieve a stored answer, whose usage is not its own.
     if (response !== undefined) context.settleWith(response, model !== undefined);
   }
 
@@ -385,7 +453,7 @@ export class ApiKeyService implements Capability {
     ];
   }
 
-  /** Checks whether the store answers. */
+  /** Checks whether the store responds. */
   health(): CapabilityHealth {
     const reason = this.store?.fault?.() ?? this.failure;
     const store = this.store?.kind ?? 'configuration';
@@ -415,7 +483,7 @@ export class ApiKeyService implements Capability {
   }
 
   private isMaster(hash: Buffer): boolean {
-    return this.master !== undefined && timingSafeEqual(hash, this.master);
+    return this.master !== undefined && isSameKey(hash, this.master);
   }
 
   /** A key of another program whose form is that of this package's keys. */
@@ -446,17 +514,19 @@ export class ApiKeyService implements Capability {
     }
   }
 
-  /** A store that answers with what it read before, because it cannot be read now. */
+  /** A store that returns cached data, because it cannot be read now. */
   private noteFault(reason: string | undefined): void {
     if (reason !== undefined && this.failure === undefined)
-      this.log.warn(`API keys: the ${this.store?.kind} store is invalid (${reason}); correct it (keys read earlier stay valid)`);
+      this.log.warn(
+        `API keys: the ${this.store?.kind} store has invalid data (${reason}); correct the data (keys read earlier stay valid)`,
+      );
     this.failure = reason;
   }
 
   private noteFailure(error: unknown): void {
     const reason = errorMessage(error);
     if (this.failure === undefined)
-      this.log.warn(`API keys: the ${this.store?.kind} store cannot be read (${reason}); known keys stay valid for keys.maxStaleMs`);
+      this.log.warn(`API keys: the ${this.store?.kind} store cannot be read (${reason}); cached keys stay valid for keys.maxStaleMs`);
     this.failure = reason;
   }
 
@@ -498,10 +568,11 @@ export class ApiKeyService implements Capability {
     return new ApiKeyError(reason, options);
   }
 
-  /** Writes what `change` makes of the record, and again where another process was first. */
+  /** Writes a changed record, and again if another process was first. */
   private async rewrite(
     publicId: string,
-    change: (record: ApiKeyRecord) => ApiKeyRecord,
+    changes: ApiKeyChange,
+    hashesOf: (before: ApiKeyRecord) => readonly ApiKeyHash[],
     entry: (before: ApiKeyRecord, after: ApiKeyRecord) => AuditEntry,
   ): Promise<ApiKeyRecord | undefined> {
     this.refuseConfigured(publicId);
@@ -509,7 +580,12 @@ export class ApiKeyService implements Capability {
     for (let attempt = 0; attempt < MOST_CONFLICTS; attempt++) {
       const before = await this.asked(store.findByPublicId(publicId));
       if (before === undefined) return undefined;
-      const record = { ...change(before), revision: (before.revision ?? 1) + 1, updatedAt: this.nowText() };
+      const given = typeof changes === 'function' ? changes(before) : changes;
+      if (typeof given.alias === 'string') await this.checkAlias(given.alias, publicId);
+      await this.checkBudget(given.budget);
+      const settings = changed(before, given, (all) => this.checkSettings(all));
+      const version = { revision: (before.revision ?? 1) + 1, updatedAt: this.nowText() };
+      const record = { ...settings, hashes: hashesOf(before), ...version };
       await this.spending.carry(await this.accountOf(before), await this.accountOf(record));
       if (!(await this.asked(store.put(record, entry(before, record))))) continue;
       this.cache.changed(publicId);
@@ -518,7 +594,7 @@ export class ApiKeyService implements Capability {
     throw new FastLiteLLMError('API_KEY_CONFLICT', `API key ${publicId}: other processes are changing it at the same time; try again`);
   }
 
-  /** Former secrets that have not expired yet. */
+  /** Previous secrets that have not expired yet. */
   private expiring(hashes: readonly ApiKeyHash[], untilMs: number): readonly ApiKeyHash[] {
     const nowMs = this.wall();
     return hashes.flatMap(({ sha256, validUntil }) => {
@@ -558,7 +634,7 @@ export class ApiKeyService implements Capability {
 
   private refuseConfigured(publicId: string): void {
     if (!this.configured.has(publicId)) return;
-    throw new InvalidArgumentError('key', publicId, 'is defined in the configuration: change it there');
+    throw new InvalidArgumentError('key', publicId, 'is defined in the configuration; change it there');
   }
 
   private writableStore(): ApiKeyStore {
@@ -575,8 +651,9 @@ export class ApiKeyService implements Capability {
 /** Whose soft budgets a request counts in; `undefined`: none. */
 function softAccountsOf({ principal, customer }: RequestContext): readonly SoftAccount[] | undefined {
   const own = principal && [{ name: KEY_LIMIT_NAME, key: principal.limitKey, ...principal }];
-  const accounts = [...(own ?? []), ...(principal?.scopes ?? []), ...(customer ?? [])].flatMap(({ name, key, limits, softBudgetUsd }) =>
-    softBudgetUsd === undefined ? [] : [{ name, key, limits, softBudgetUsd }],
+  const scopes: readonly PrincipalScope[] = [...(own ?? []), ...(principal?.scopes ?? []), ...(customer ?? [])];
+  const accounts = scopes.flatMap(({ name, key, limits, counted, softBudgetUsd }) =>
+    softBudgetUsd === undefined ? [] : [{ name, key, limits: counted ?? limits, softBudgetUsd }],
   );
   return accounts.length === 0 ? undefined : accounts;
 }
@@ -613,8 +690,4 @@ function withoutHashes({ hashes, ...record }: Partial<ApiKeyRecord>): object {
 /** `undefined` for a text that is not a key: a stolen hash never authenticates. */
 function importedIdOf(key: string, hash: Buffer): string | undefined {
   return isApiKey(key) ? publicIdOfHash(hash.toString('hex')) : undefined;
-}
-
-function hashBytes(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
 }

@@ -16,7 +16,7 @@ import {
 import { open as openFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../../test/support/until.js';
+import { sleep, until } from '../../test/support/until.js';
 import type { ApiKeyStore } from './api-key-store.js';
 import { fileApiKeyStore } from './file-store.js';
 
@@ -99,6 +99,30 @@ describe('the file of API keys', () => {
     stop?.();
   });
 
+  it('does not return to the former content that it was reading while it wrote', async () => {
+    const store = open();
+    const { onFileChange } = store as unknown as { readonly onFileChange: () => void };
+    await store.put(record('key000000001'));
+    // A text that takes longer to read than the file to replace.
+    const many = Array.from({ length: 60 }, (_, at) =>
+      record(`key${String(at + 2).padStart(9, '0')}`, { metadata: { text: 'x'.repeat(16_000) } }),
+    );
+    await store.putAll!(many);
+    for (let revision = 2; revision < 10; revision++) {
+      let isWritten = false;
+      const written = store.put(record('key000000001', { revision })).then(() => (isWritten = true));
+      while (!isWritten) {
+        onFileChange();
+        await sleep(1);
+      }
+      await written;
+      for (let turn = 0; turn < 200; turn++) {
+        expect((await store.findByPublicId('key000000001'))?.revision).toBe(revision);
+        await new Promise(setImmediate);
+      }
+    }
+  });
+
   it('checks only the changed part of a file again', async () => {
     const store = open();
     const heard: (string | null)[] = [];
@@ -121,9 +145,9 @@ describe('the file of API keys', () => {
     await store.put(record('key000000001'));
     writeFileSync(file, '{ "version": 1, "keys": [{ "publicId": "key0');
     await until(() => store.fault?.() !== undefined);
-    expect(store.fault?.()).toBe(`${file}: must be JSON`);
+    expect(store.fault?.()).toBe(`${file}: must be valid JSON`);
     expect(await store.findByPublicId('key000000001')).toBeDefined();
-    await expect(store.put(record('key000000002'))).rejects.toThrow('must be JSON');
+    await expect(store.put(record('key000000002'))).rejects.toThrow('must be valid JSON');
     writeFileSync(file, content(record('key000000003')));
     await until(() => store.fault?.() === undefined);
     expect(await store.findByPublicId('key000000001')).toBeUndefined();
@@ -230,7 +254,7 @@ describe('the file of API keys', () => {
   });
 
   it.each<[string, string, RegExp]>([
-    ['text', 'sk-secret', /keys\.json: must be JSON$/],
+    ['text', 'sk-secret', /keys\.json: must be valid JSON$/],
     ['another version', '{ "version": 2, "keys": [] }', /keys\.json: version: must be 1/],
     ['no list', '{ "version": 1, "keys": {} }', /keys\.json: keys: must be an array/],
     ['an unknown field', '{ "version": 1, "keys": [], "secret": 1 }', /keys\.json: secret: is not a known option/],

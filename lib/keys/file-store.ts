@@ -1,29 +1,23 @@
-import { randomUUID } from 'node:crypto';
+import { jsonIn } from '../common/objects.js';
 import { unwatchFile, watchFile } from 'node:fs';
-import { link, open, rename, rm, stat } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { errorMessage, FastLiteLLMError, InvalidConfigurationError } from '../common/errors.js';
+import { errorMessage, InvalidConfigurationError } from '../common/errors.js';
+import { withFileLock, writeLocked } from '../common/file-lock.js';
 import { checkArray, checkKnownKeys, checkObject, checkString } from '../common/options.js';
 import { readRegularFile, readRegularFileSync } from '../common/regular-file.js';
-import { OWNER_ONLY, removeDrafts, replaceFile } from '../common/replace-file.js';
 import { checkApiKeyRecord, type ApiKeyRecord } from './api-key-record.js';
 import { aliasTaken, type ApiKeyStore } from './api-key-store.js';
 
 const VERSION = 1;
 /** How often the file is looked at for changes of other processes. */
 const WATCH_MS = 500;
-const LOCK_RETRY_MS = 20;
-const LOCK_WAIT_MS = 5_000;
-/** A process writes within milliseconds: an older lock is that of one that died. */
-const STALE_LOCK_MS = 10_000;
 
 type Records = ReadonlyMap<string, ApiKeyRecord>;
 type Listener = (publicId: string | null) => void;
 
 /**
- * Keeps keys in a JSON file, for one machine: `{ "version": 1, "keys": [record, …] }`, without
- * secrets. The file is replaced as a whole (mode 600), and changes by other processes or an editor
- * are noticed within half a second. It is created with the first key.
+ * Stores keys in a JSON file, for the processes of one machine: `{ "version": 1, "keys": [record,
+ * …] }`, without secrets. The file is replaced as a whole (mode 600), and changes by other
+ * processes or an editor are noticed within half a second. It is created with the first key.
  *
  * @throws InvalidConfigurationError if the path is not a string or, when the app starts, if the
  * file cannot be read.
@@ -42,6 +36,8 @@ class FileApiKeyStore implements ApiKeyStore {
   private readonly listeners = new Set<Listener>();
   /** One write of this process at a time. */
   private writing: Promise<unknown> = Promise.resolve();
+  /** Writes of this process. */
+  private writes = 0;
   private failure: string | undefined = undefined;
 
   constructor(private readonly file: string) {}
@@ -68,7 +64,7 @@ class FileApiKeyStore implements ApiKeyStore {
         const { publicId, revision = 1, alias } = record;
         const before = changed.get(publicId);
         if (revision !== (before?.revision ?? 0) + 1) return false;
-        // Two keys of an edited file may have one alias: they can be changed still.
+        // Two keys in an edited file can share an alias; they can still be changed.
         if (alias !== undefined && alias !== before?.alias && (aliases.get(alias) ?? publicId) !== publicId) throw aliasTaken(alias);
         aliases.set(alias, publicId);
         changed.set(publicId, record);
@@ -116,9 +112,14 @@ class FileApiKeyStore implements ApiKeyStore {
   }
 
   private readonly onFileChange = (): void => {
+    const { writes } = this;
+    // A read that began before a write may have the former content. The write is another change.
+    const reload = (text: string | undefined): void => {
+      if (writes === this.writes) this.reload(text);
+    };
     readRegularFile(this.file).then(
-      (bytes) => this.reload(bytes.toString()),
-      (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? this.reload(undefined) : (this.failure = errorMessage(error))),
+      (bytes) => reload(bytes.toString()),
+      (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? reload(undefined) : (this.failure = errorMessage(error))),
     );
   };
 
@@ -156,14 +157,15 @@ class FileApiKeyStore implements ApiKeyStore {
     }
   }
 
-  /** Changes what the file has now, which another process may have written. */
+  /** Changes the current content of the file, which another process may have written. */
   private change(make: (records: Records) => Records | undefined): Promise<boolean> {
     const written = this.writing.then(() =>
-      withLock(`${this.file}.lock`, async (isHeld) => {
+      withFileLock(`${this.file}.lock`, 'API_KEY_STORE_LOCKED', async (isHeld) => {
         const changed = make(this.current());
         if (changed === undefined) return false;
         const text = textOf(changed);
-        await write(this.file, text, isHeld);
+        await writeLocked(this.file, text, isHeld);
+        this.writes++;
         this.content = { text, records: changed };
         this.open();
         this.replace(changed);
@@ -180,20 +182,16 @@ function readOptional(file: string): string | undefined {
     return readRegularFileSync(file).toString();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new InvalidConfigurationError(file, `cannot be read: ${errorMessage(error)}`);
+    throw new InvalidConfigurationError(file, `cannot be read (${errorMessage(error)})`);
   }
 }
 
 /** @param known Records that were checked before; those that have not changed are not again. */
 function readRecords(file: string, text: string | undefined, known: Records): Records {
   if (text === undefined) return new Map();
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch {
-    // The parser's message has a part of the text.
-    throw new InvalidConfigurationError(file, 'must be JSON');
-  }
+  const content = jsonIn(text);
+  // Without the parser's message, which has a part of the text.
+  if (content === undefined) throw new InvalidConfigurationError(file, 'must be valid JSON');
   const path = `${file}: `;
   const { version, keys, ...rest } = checkObject(file, content);
   checkKnownKeys(path, rest, ['version', 'keys']);
@@ -225,82 +223,4 @@ function isSame(one: ApiKeyRecord | undefined, other: ApiKeyRecord | undefined):
 function textOf(records: Records): string {
   const keys = [...records.values()].map((record) => `\n    ${lineOf(record)}`).join(',');
   return `{\n  "version": ${VERSION},\n  "keys": [${keys}\n  ]\n}\n`;
-}
-
-/** @throws LockLost for a process that was stopped for so long that another one took its lock. */
-async function write(file: string, text: string, isHeld: () => Promise<boolean>): Promise<void> {
-  await removeDrafts(file);
-  return replaceFile(file, OWNER_ONLY, async (draft) => {
-    await draft.writeFile(text);
-    // Here, because it may take long.
-    await draft.sync();
-    if (!(await isHeld())) throw new LockLost();
-  });
-}
-
-/** The lock was lost: the change is repeated on the file that the other process has written. */
-class LockLost extends Error {}
-
-/** Runs `work` while no other process does so. The lock is a file with a text of its owner. */
-async function withLock<T>(lock: string, work: (isHeld: () => Promise<boolean>) => Promise<T>): Promise<T> {
-  const owner = randomUUID();
-  const untilMs = performance.now() + LOCK_WAIT_MS;
-  const isHeld = async (): Promise<boolean> => (await ownerOf(lock)) === owner;
-  for (;;) {
-    if (await take(lock, owner)) {
-      try {
-        return await work(isHeld);
-      } catch (error) {
-        if (!(error instanceof LockLost)) throw error;
-      } finally {
-        if (await isHeld()) await rm(lock, { force: true });
-      }
-    }
-    if (performance.now() > untilMs) {
-      throw new FastLiteLLMError('API_KEY_STORE_LOCKED', `${lock}: has been held by another process for more than ${LOCK_WAIT_MS} ms`);
-    }
-    await sleep(LOCK_RETRY_MS);
-  }
-}
-
-async function take(lock: string, owner: string): Promise<boolean> {
-  try {
-    const made = await open(lock, 'wx', OWNER_ONLY);
-    try {
-      await made.writeFile(owner);
-    } catch (error) {
-      // On a full disk, a lock without an owner would block all others until it is stale.
-      await rm(lock, { force: true });
-      throw error;
-    } finally {
-      await made.close();
-    }
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  const held = await stat(lock).catch(() => undefined);
-  if (held !== undefined && Date.now() - held.mtimeMs > STALE_LOCK_MS) await removeStale(lock, owner);
-  return false;
-}
-
-/** Of several processes that find a stale lock one removes it, and none removes a new one. */
-async function removeStale(lock: string, owner: string): Promise<void> {
-  const removed = `${lock}.${owner}`;
-  try {
-    await rename(lock, removed);
-  } catch {
-    return; // Another process was first.
-  }
-  const { mtimeMs } = await stat(removed);
-  // Another process has removed the stale lock since, and this one is in use.
-  if (Date.now() - mtimeMs <= STALE_LOCK_MS) await link(removed, lock).catch(() => {});
-  await rm(removed, { force: true });
-}
-
-async function ownerOf(lock: string): Promise<string | undefined> {
-  return readRegularFile(lock).then(
-    (owner) => owner.toString(),
-    () => undefined,
-  );
 }

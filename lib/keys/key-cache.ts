@@ -1,7 +1,7 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Principal } from '../http/principal.js';
 import type { ApiKeyRecord } from './api-key-record.js';
 import { principalOf } from './key-principal.js';
+import { secretHashesOf, validUntil, type SecretHash } from './api-key.js';
 import { RecordCache, type CachedStore } from './record-cache.js';
 
 /** Why a key is not accepted. */
@@ -13,11 +13,11 @@ export class KnownKey {
   /** The same with a higher budget, until `raisedUntilMs`. */
   readonly raised: Principal;
   readonly raisedUntilMs: number;
-  private readonly hashes: readonly { readonly bytes: Buffer; readonly validUntilMs: number }[];
+  private readonly secrets: readonly SecretHash[];
   private readonly expiresAtMs: number;
 
   constructor(readonly record: ApiKeyRecord) {
-    this.hashes = record.hashes.map(({ sha256, validUntil }) => ({ bytes: Buffer.from(sha256, 'hex'), validUntilMs: msOf(validUntil) }));
+    this.secrets = secretHashesOf(record.hashes);
     this.expiresAtMs = msOf(record.expiresAt);
     this.principal = principalOf(record);
     const isRaised = (record.raisedUsd ?? 0) > 0 && record.raisedUntil !== undefined;
@@ -27,11 +27,10 @@ export class KnownKey {
 
   /**
    * Checks the request of a key with this hash. Only a valid secret reveals that a key is blocked
-   * or expired. Takes the same time for every wrong one.
+   * or expired.
    */
   faultOf(hash: Buffer, nowMs: number): KeyFault | undefined {
-    let validUntilMs = -1;
-    for (const known of this.hashes) if (timingSafeEqual(known.bytes, hash)) validUntilMs = Math.max(validUntilMs, known.validUntilMs);
+    const validUntilMs = validUntil(hash, this.secrets);
     if (validUntilMs < 0) return 'unknown';
     if (nowMs >= Math.min(validUntilMs, this.expiresAtMs)) return 'expired';
     return this.record.blocked === true ? 'blocked' : undefined;

@@ -13,8 +13,7 @@ export interface KeyDirectory {
    */
   principalOf(record: ApiKeyRecord, principal: Principal, isRaised: boolean): Principal | Promise<Principal>;
   /**
-   * Returns what an end user's requests count under: nothing for an unknown one, or if the store is
-   * unavailable.
+   * Returns the limits of an end user: none for an unknown one, or if the store is unavailable.
    * @throws ApiKeyError if the end user is blocked
    */
   customerScopes(id: string): readonly PrincipalScope[] | Promise<readonly PrincipalScope[]>;

@@ -74,7 +74,7 @@ export function modelScopesOf(owners: readonly ModelLimitsOf[]): (model: string)
   const limited = owners.flatMap(({ key, modelLimits }) =>
     Object.entries(modelLimits).map(([model, limits]) => ({
       matches: modelMatcher([model]),
-      // An object of its own: guards keep what they compile by it.
+      // A separate object, because guards cache compiled limits by it.
       scope: { name: MODEL_LIMIT_NAME, key: `${key}/model:${model}`, limits: { ...limits } },
     })),
   );

@@ -10,11 +10,13 @@ export function statusOf({ blocked, expiresAt }: ApiKeyRecord, nowMs: number): A
 /** The records of a list that match, the newest first. */
 export function matching(records: readonly ApiKeyRecord[], query: ApiKeyQuery, nowMs: number): readonly ApiKeyRecord[] {
   const { user, team, alias, publicId, status } = query;
+  const search = query.search?.toLowerCase();
   const found = records.filter(
     (record) =>
       (user === undefined || record.user === user) &&
       (team === undefined || record.team === team) &&
       (alias === undefined || record.alias === alias) &&
+      (search === undefined || record.publicId === query.search || record.alias?.toLowerCase().startsWith(search) === true) &&
       (publicId === undefined || record.publicId === publicId) &&
       (status === undefined || statusOf(record, nowMs) === status),
   );

@@ -4,7 +4,7 @@ import { MAY_CALL_ANY, type Principal } from '../http/principal.js';
 
 /**
  * Checks the `model` of a body. Calls of `LlmClient` check all other models that it names.
- * @throws ModelNotAllowedError where the principal may not call it.
+ * @throws ModelNotAllowedError if the principal may not call it.
  */
 export function checkModelAccess({ mayCall }: Principal, body: unknown): void {
   const { model } = (body ?? {}) as { readonly model?: unknown };
@@ -13,7 +13,7 @@ export function checkModelAccess({ mayCall }: Principal, body: unknown): void {
 
 /**
  * Checks every model that a body names for a provider.
- * @throws ModelNotAllowedError where the principal may not call one of them.
+ * @throws ModelNotAllowedError if the principal may not call one of them.
  */
 export function checkModelsAccess({ mayCall }: Principal, body: unknown): void {
   if (mayCall !== MAY_CALL_ANY && typeof body === 'object' && body !== null) checkNamedModels(body, mayCall);

@@ -74,13 +74,13 @@ export class RecordCache<V extends object> {
     return cached.value;
   }
 
-  /** Has the next request ask the store. @param id `null`: of all keys. */
+  /** Makes the next request query the store. @param id `null`: of all keys. */
   changed(id: string | null): void {
     if (id === null) {
       // Keep them: the store may become unavailable again.
       const nowMs = this.now();
       for (const cached of this.known.values()) {
-        // A followed record was current until now.
+        // A record that the store reports on was current until now.
         if (cached.isFollowed) cached.loadedMs = nowMs;
         cached.isFollowed = false;
         cached.freshUntilMs = 0;
@@ -91,7 +91,7 @@ export class RecordCache<V extends object> {
     }
     this.known.delete(id);
     this.misses.delete(id);
-    // A look-up that began before the change is not remembered.
+    // A look-up that began before the change is not cached.
     this.lookups.delete(id);
   }
 

@@ -65,7 +65,7 @@ function checkDate(path: string, value: unknown, refuse: Refuse): string {
 
 function checkMetadata(path: string, value: unknown, refuse: Refuse): Readonly<Record<string, unknown>> {
   const metadata = checkObject(path, value, refuse);
-  if (isDeeper(metadata, DEEPEST_METADATA)) throw refuse(path, metadata, `must have at most ${DEEPEST_METADATA} levels`);
+  if (isDeeper(metadata, DEEPEST_METADATA)) throw refuse(path, metadata, `must not be nested deeper than ${DEEPEST_METADATA} levels`);
   if (JSON.stringify(metadata).length <= LARGEST_METADATA) return metadata;
   throw refuse(path, metadata, `must have at most ${LARGEST_METADATA} characters of JSON`);
 }

@@ -1,5 +1,5 @@
 import { usdOf } from '../common/nano-usd.js';
-import { shownBudget } from '../rate-limit/budget/standings.js';
+import { shownBudget } from '../rate-limit/budget/tightest-budget.js';
 import type { RateLimits } from '../rate-limit/limits.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { countingLimits } from './spending.js';

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, NO_VALUE } from '../common/errors.js';
 import { LARGEST_USD } from '../common/nano-usd.js';
-import { shownBudget } from '../rate-limit/budget/standings.js';
+import { shownBudget } from '../rate-limit/budget/tightest-budget.js';
 import type { RateLimit, RateLimits } from '../rate-limit/limits.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { KEY_LIMIT_NAME } from './api-key-record.js';
@@ -44,18 +44,20 @@ export class Spending {
   lost = 0;
   /** Of accounts without a budget, by the name of their limits. */
   private readonly unlimited = new Map<string, RateLimit>();
+  /** Budgets that count and deny nothing. */
+  private readonly counted = new WeakMap<RateLimits, RateLimit>();
 
   constructor(
     private readonly limiter: RateLimiterService,
     private readonly kind: AccountKind = KEY_ACCOUNTS,
   ) {}
 
-  /** The budgets of an account, as they stand; none where it has none. */
+  /** The budgets of an account, as they stand; none if it has none. */
   async budgetsOf({ id, limits }: SpendingAccount): Promise<readonly BudgetReport[]> {
     return limits === undefined ? [] : this.limiter.getBudgetsAsync(this.keyOf(id), { limit: this.kind.name, limits });
   }
 
-  /** `undefined` where the limiter's store has no budgets or is unavailable. */
+  /** `undefined` if the limiter's store has no budgets or is unavailable. */
   async shown({ id, limits }: SpendingAccount): Promise<BudgetReport | undefined> {
     const counted = limitsMoney(limits) ? limits : this.limiter.keepsBudgets ? ALL : undefined;
     return shownBudget(await this.budgetsOf({ id, limits: counted }));
@@ -66,22 +68,28 @@ export class Spending {
     return this.limiter.keepsBudgets && !limitsMoney(limits);
   }
 
-  /** Adds the cost of a request. What the store does not take is lost: no limit depends on it. */
+  /**
+   * Adds the cost of a request. If the store fails, the cost is lost, because no limit depends on
+   * it.
+   */
   add(id: string, nanoUsd: number): void {
     this.addUnder(this.kind.name, this.keyOf(id), nanoUsd);
   }
 
-  /** Adds to what is counted under a key of any limits. */
-  addUnder(name: string, key: string, nanoUsd: number): void {
-    let limit = this.unlimited.get(name);
-    if (limit === undefined) this.unlimited.set(name, (limit = this.limiter.limitOf({ limit: name, limits: ALL })));
+  /**
+   * Adds to the spend of a key of any limits.
+   * @param limits budgets to add to; default: spend in total
+   */
+  addUnder(name: string, key: string, nanoUsd: number, limits?: RateLimits): void {
+    const limit = limits === undefined ? this.unlimitedOf(name) : this.countedOf(name, limits);
     const added = this.limiter.addSpent({ limit, key }, nanoUsd);
     if (added instanceof Promise) added.catch(() => this.lost++);
   }
 
-  /** Replaces what was spent in the current window of each budget or, without any, in all. */
+  /** Sets the spend in the current window of each budget or, without any, in total. */
   async set(account: SpendingAccount, usd: number): Promise<void> {
-    if (!this.limiter.keepsBudgets) throw new InvalidArgumentError('key', NO_VALUE, 'has no spend: the rate limiter has no budgets');
+    if (!this.limiter.keepsBudgets)
+      throw new InvalidArgumentError('key', NO_VALUE, 'has no spend, because the rate limiter has no budgets');
     const limits = spendLimitsOf(account.limits);
     // Decided by the options, because an unavailable store cannot report whether it has budgets.
     for (const option of Object.keys(PERIODS) as (keyof typeof PERIODS)[])
@@ -89,8 +97,8 @@ export class Spending {
   }
 
   /**
-   * Keeps what is shown where a budget gets no window any more, as LiteLLM does. A budget that gets
-   * a window starts at 0 in it.
+   * Keeps the shown spend if a budget loses its window, as LiteLLM does. A budget that gets a
+   * window starts at 0.
    */
   async carry(before: SpendingAccount, after: SpendingAccount): Promise<void> {
     if (endless(before.limits) || !endless(after.limits)) return;
@@ -98,7 +106,10 @@ export class Spending {
     if (shown !== undefined) await this.setOne(before.id, shown.spentUsd, after.limits, 'total');
   }
 
-  /** A new account has spent nothing, which `onDataLoss: 'refuse'` would not know after a loss. */
+  /**
+   * Records that a new account has spent nothing, which `onDataLoss: 'refuse'` could not know after
+   * a loss.
+   */
   begin({ id, limits }: SpendingAccount): void {
     if (limits?.usdTotal !== undefined) this.add(id, 0);
   }
@@ -108,6 +119,18 @@ export class Spending {
     if (!this.limiter.keepsBudgets) return;
     for (const each of [ALL, ...(limits === undefined ? [] : [limits])])
       await this.limiter.resetAsync(this.keyOf(id), { limit: this.kind.name, limits: each });
+  }
+
+  private unlimitedOf(name: string): RateLimit {
+    let limit = this.unlimited.get(name);
+    if (limit === undefined) this.unlimited.set(name, (limit = this.limiter.limitOf({ limit: name, limits: ALL })));
+    return limit;
+  }
+
+  private countedOf(name: string, limits: RateLimits): RateLimit {
+    let limit = this.counted.get(limits);
+    if (limit === undefined) this.counted.set(limits, (limit = this.limiter.limitOf({ limit: name, limits })));
+    return limit;
   }
 
   private keyOf(id: string): string {
@@ -125,7 +148,7 @@ export function countingLimits(limits: RateLimits | undefined): RateLimits {
   return limits !== undefined && limitsMoney(limits) ? limits : ALL;
 }
 
-/** Whether spending is counted in all. */
+/** Whether spending is counted in total. */
 function endless(limits: RateLimits | undefined): boolean {
   return limits?.usdTotal !== undefined || !limitsMoney(limits);
 }

@@ -29,7 +29,7 @@ export interface AnswerFacts {
 export function generations(completion: ChatCompletion, call: CallFacts, usage: AnswerUsage | undefined): ChatGeneration[] {
   const choices = Array.isArray(completion.choices) ? completion.choices : [];
   return choices.map((choice, index) => {
-    // The usage is that of the request: it would count again with every choice.
+    // The usage belongs to the request; repeating it in every choice would count it several times.
     const { finish_reason: finishReason, logprobs } = choice;
     const own = { usage: index === 0 ? usage : undefined, finishReason, logprobs };
     const message = answerMessage(choice, { call, head: completion, ...own });

@@ -12,7 +12,7 @@ import { isObject, type Fields, definedFields } from '../common/objects.js';
 export interface ChatFastLiteLLMCallOptions extends BaseChatModelCallOptions {
   /** Tools of LangChain, OpenAI or Anthropic, or hosted by the provider. */
   tools?: BindToolsInput[];
-  /** Whether arguments of tools must match their schema. Default: the provider's. */
+  /** Whether tool arguments must match their schema. Default: the provider's. */
   strict?: boolean;
   /** Default: the provider's. */
   parallel_tool_calls?: boolean;

@@ -6,7 +6,7 @@ import { contentParts } from './content-parts.js';
 
 /** Fields of a model's message that LangChain has no place for, in both directions. */
 export const KEPT_FIELDS = ['reasoning_content', 'thinking_blocks', 'provider_specific_fields', 'refusal', 'audio', 'annotations'] as const;
-/** Of those, what a provider takes back. */
+/** The parts of those that a provider accepts. */
 const SENT_BACK = ['reasoning_content', 'thinking_blocks', 'provider_specific_fields', 'refusal'] as const;
 const ROLES: Readonly<Record<string, string>> = { human: 'user', system: 'system', developer: 'developer', function: 'function' };
 
@@ -25,12 +25,12 @@ function chatMessage(path: string, message: BaseMessage): ChatRequestMessage {
   if (type === 'tool') return toolMessage(message as ToolMessage, content);
   const role = type === 'generic' ? (message as ChatMessage).role : ROLES[type];
   if (role === undefined) throw new InvalidArgumentError(path, type, 'must be a human, system, AI or tool message');
-  // LangChain's mark of a system message as the developer's.
+  // LangChain's mark for a developer message.
   const isDeveloper = role === 'system' && message.additional_kwargs.__openai_role__ === 'developer';
   return { role: isDeveloper ? 'developer' : role, content, ...(message.name !== undefined && { name: message.name }) };
 }
 
-/** Claude is told of a failure; OpenAI's chat has no field for it. */
+/** A failure is sent to Claude; OpenAI's chat has no field for it. */
 function toolMessage({ tool_call_id: id, status }: ToolMessage, content: string | ChatRequestPart[]): ChatRequestMessage {
   return { role: 'tool', tool_call_id: id, content, ...(status === 'error' && { is_error: true }) };
 }

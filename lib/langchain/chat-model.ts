@@ -71,7 +71,7 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
   /** @throws InvalidArgumentError naming an invalid field. */
   constructor(fields: ChatFastLiteLLMFields) {
     checkSource(fields);
-    // Each retry of LangChain's would repeat those of the router.
+    // Each of LangChain's retries would repeat the router's.
     super({ ...fields, maxRetries: 0, onFailedAttempt: throwOn });
     this.fields = fields;
     this.model = fields.model;
@@ -96,13 +96,13 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
     return [...super.callKeys, 'tools', 'tool_choice', 'strict', 'parallel_tool_calls', 'response_format', 'modelKwargs'];
   }
 
-  /** The context window and the longest answer, if the price list or the options have them. */
+  /** The context window and the maximum output, if the price list or the options have them. */
   override get profile(): ModelProfile {
     const { contextWindow, maxOutputTokens } = this.fields.llm.tokenCounter.getModelLimits(this.model);
     return { maxInputTokens: contextWindow ?? undefined, maxOutputTokens: maxOutputTokens ?? undefined };
   }
 
-  /** Returns the same model with other options for its calls, such as those of an HTTP request. */
+  /** Returns a copy of the model with other call options, such as those of an HTTP request. */
   withCallOptions(callOptions: CallOptions): ChatFastLiteLLM {
     return new ChatFastLiteLLM({ ...this.fields, callOptions: { ...this.fields.callOptions, ...callOptions } });
   }
@@ -138,7 +138,7 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
   }
 
   /**
-   * Returns a runnable that answers with objects of a schema. `method`: `functionCalling`
+   * Returns a runnable whose answers are objects of a schema. `method`: `functionCalling`
    * (default), `jsonSchema` or `jsonMode`.
    * @throws InvalidArgumentError for another method.
    */
@@ -159,7 +159,7 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
     return assembleStructuredOutputPipeline(this.withConfig(options), parser, config?.includeRaw, runName);
   }
 
-  /** Counts the tokens of a content's text with the app's token counter. */
+  /** Counts the tokens in the text of a content with the app's token counter. */
   override getNumTokens(content: MessageContent): Promise<number> {
     const texts = typeof content === 'string' ? [content] : content.map((block) => (block.type === 'text' ? String(block.text) : ''));
     return Promise.resolve(this.fields.llm.tokenCounter.countTokens(texts.join(''), this.model));

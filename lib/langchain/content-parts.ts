@@ -1,4 +1,4 @@
-import type { Fields } from '../common/objects.js';
+import { type Fields, asString } from '../common/objects.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { ChatRequestPart } from '../apis/wire/requests.js';
 
@@ -39,17 +39,17 @@ function partsOf(path: string, block: unknown): ChatRequestPart[] {
 
 /** With marks for the prompt cache; without what LangChain adds. */
 function textPart({ text, cache_control: mark }: Fields): ChatRequestPart {
-  return { type: 'text', text: textOf(text) ?? '', ...(mark !== undefined && { cache_control: mark }) };
+  return { type: 'text', text: asString(text) ?? '', ...(mark !== undefined && { cache_control: mark }) };
 }
 
 function plainText(path: string, fields: Fields): string {
-  return textOf(fields.text) ?? Buffer.from(base64Of(path, fields), 'base64').toString('utf8');
+  return asString(fields.text) ?? Buffer.from(base64Of(path, fields), 'base64').toString('utf8');
 }
 
 function imagePart(path: string, fields: Fields): ChatRequestPart {
   const id = fileIdOf(fields);
   if (id !== undefined) return { type: 'file', file: { file_id: id } };
-  const detail = textOf((fields.metadata as Fields | undefined)?.detail);
+  const detail = asString((fields.metadata as Fields | undefined)?.detail);
   return { type: 'image_url', image_url: { url: urlOf(path, fields, 'image/png'), ...(detail !== undefined && { detail }) } };
 }
 
@@ -79,7 +79,7 @@ function filePart(path: string, fields: Fields): ChatRequestPart {
 /** The block's address, or its data as a `data:` URL. */
 function urlOf(path: string, fields: Fields, usualType: string): string {
   const source = (fields.source ?? {}) as Fields;
-  const url = textOf(fields.url) ?? textOf(source.url);
+  const url = asString(fields.url) ?? asString(source.url);
   if (url !== undefined) return url;
   const type = mediaTypeOf(fields) ?? usualType;
   return `data:${type};base64,${base64Of(path, fields)}`;
@@ -94,13 +94,9 @@ function base64Of(path: string, fields: Fields): string {
 
 /** In standard blocks, in older ones, and in Anthropic's. */
 function mediaTypeOf({ mimeType, mime_type: older, source }: Fields): string | undefined {
-  return textOf(mimeType) ?? textOf(older) ?? textOf((source as Fields | undefined)?.media_type);
+  return asString(mimeType) ?? asString(older) ?? asString((source as Fields | undefined)?.media_type);
 }
 
 function fileIdOf({ fileId, source_type: kind, id }: Fields): string | undefined {
-  return textOf(fileId) ?? (kind === 'id' ? textOf(id) : undefined);
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
+  return asString(fileId) ?? (kind === 'id' ? asString(id) : undefined);
 }

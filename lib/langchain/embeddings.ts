@@ -51,7 +51,7 @@ export class FastLiteLLMEmbeddings extends Embeddings {
     this.batchSize = checkInteger('batchSize', fields.batchSize ?? DEFAULT_BATCH_SIZE, { min: 1 }, refuseArgument);
   }
 
-  /** Returns the embeddings of texts, in their order. */
+  /** Returns the embeddings of texts, in the same order. */
   override async embedDocuments(documents: string[]): Promise<number[][]> {
     const batches: string[][] = [];
     for (let at = 0; at < documents.length; at += this.batchSize) batches.push(documents.slice(at, at + this.batchSize));
@@ -75,7 +75,7 @@ export class FastLiteLLMEmbeddings extends Embeddings {
       const { provider, deploymentId } = answer.call;
       throw new ProviderError({
         kind: 'malformed',
-        message: `the answer must have one vector for each of the ${input.length} texts`,
+        message: `the response must have one vector for each of the ${input.length} texts`,
         provider,
         deploymentId,
       });

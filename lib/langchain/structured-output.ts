@@ -57,7 +57,7 @@ interface Definition {
 
 function definitionOf(schema: OutputSchema<Record<string, unknown>>, name: string | undefined): Definition {
   const isJsonSchema = !isInteropZodSchema(schema) && !isSerializableSchema(schema);
-  const description = getSchemaDescription(schema) ?? 'Answers in this form.';
+  const description = getSchemaDescription(schema) ?? 'Answers in this format.';
   if (!isJsonSchema) return { name: name ?? DEFAULT_NAME, description, parameters: toJsonSchema(schema) };
   const { name: own, title, parameters } = schema;
   const given = [name, own, title].find((each) => typeof each === 'string' && NAME.test(each)) as string | undefined;

@@ -46,7 +46,7 @@ export function compare(
   const fewest = Math.min(rust.measuredCalls, typescript.measuredCalls);
   if (fewest < MIN_COMPARED_CALLS) {
     const side = rust.measuredCalls === fewest ? rustComponent : typescriptComponent;
-    const recommendation = `Too few samples: ${side} has ${fewest} of the ${MIN_COMPARED_CALLS} measured calls that a comparison needs.`;
+    const recommendation = `Too few samples: ${side} has ${fewest} of the ${MIN_COMPARED_CALLS} measured calls that a comparison requires.`;
     const none = { speedup: null, improvementPercentage: null, p50Speedup: null, p95Speedup: null, p99Speedup: null };
     return { ...both, ...averages, enoughSamples: false, ...none, recommendation };
   }

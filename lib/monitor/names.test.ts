@@ -52,7 +52,7 @@ describe('the names of operations', () => {
     jest.advanceTimersByTime(60_000);
     jest.useRealTimers();
     await new Promise((resolve) => setImmediate(resolve));
-    expect(lines).toContain('Alerts: listener failed (late)');
+    expect(lines).toContain('Performance monitor: an alert listener threw (late)');
     monitor.close();
   });
 });

@@ -32,8 +32,8 @@ describe('alerts', () => {
     expect(heard).toHaveLength(2);
     expect(monitor.activeAlerts()).toEqual([]);
     expect((await stream).map(({ state }) => state)).toEqual(['raised', 'raised', 'cleared', 'cleared']);
-    expect(lines).toContain('c o: 100.0 % of the calls fail (threshold 10 %)');
-    expect(lines).toContain('Alerts: listener failed (broken listener)');
+    expect(lines).toContain('Performance alert: c o: 100.0 % of the calls fail (threshold 10 %)');
+    expect(lines).toContain('Performance monitor: an alert listener threw (broken listener)');
 
     jest.useRealTimers();
     const written = (): string[] => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);

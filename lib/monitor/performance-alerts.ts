@@ -49,7 +49,7 @@ export class PerformanceAlerts {
     return (this.observable ??= new Observable((subscriber) => this.listen((alert) => subscriber.next(alert))));
   }
 
-  /** The alerts that are raised now. */
+  /** The active alerts. */
   active(): PerformanceAlert[] {
     return [...this.raised.values()];
   }
@@ -81,18 +81,20 @@ export class PerformanceAlerts {
   }
 
   private tell(alert: PerformanceAlert): void {
-    if (alert.state === 'raised') this.logger.warn(alert.message);
-    else this.logger.log(`${alert.message}: cleared`);
+    if (alert.state === 'raised') this.logger.warn(`Performance alert: ${alert.message}`);
+    else this.logger.log(`Performance alert cleared: ${alert.message}`);
     for (const listener of this.listeners) this.notify(listener, alert);
     const file = this.options?.file;
     if (file === undefined) return;
     appendToFile(file, `${JSON.stringify({ timestamp: new Date(alert.atMs).toISOString(), ...alert })}\n`).catch((error: unknown) =>
-      this.logger.error(`Alerts: cannot write monitor.alerts.file (${errorMessage(error)})`),
+      this.logger.error(
+        `Performance monitor: cannot write monitor.alerts.file (${errorMessage(error)}); create its folder or make it writable`,
+      ),
     );
   }
 
   private notify(listener: (alert: PerformanceAlert) => void, alert: PerformanceAlert): void {
-    const failed = (error: unknown): void => this.logger.error(`Alerts: listener failed (${errorMessage(error)})`);
+    const failed = (error: unknown): void => this.logger.error(`Performance monitor: an alert listener threw (${errorMessage(error)})`);
     try {
       const answer: unknown = listener(alert);
       // An asynchronous listener rejects later, which would end the process.

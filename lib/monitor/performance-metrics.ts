@@ -13,7 +13,7 @@ export function performanceMetrics(all: readonly PerformanceSeries[], droppedCal
       sampleOf('call_seconds_total', 'Duration of the measured calls.', 'counter', totalDurationMs / 1000, labels),
     );
     const help = 'Percentiles of the measured calls in the rolling window.';
-    // Without measured calls there is no sample, because a graph would draw 0.
+    // Without measured calls, no sample is exported, because a graph would show 0.
     percentilesOf(series)?.forEach((ms, index) =>
       samples.push({ ...sampleOf('call_duration_seconds', help, 'gauge', ms / 1000, percentileLabels[index]), addsUp: false }),
     );

@@ -50,7 +50,7 @@ export const MONITOR = {
 };
 
 /**
- * Options of the performance monitor (`monitor`), which the flag `performance_monitoring` switches.
+ * Options of the performance monitor (`monitor`), which the flag `performance_monitoring` enables.
  */
 export interface PerformanceMonitorOptions extends OptionsOf<typeof MONITOR> {}
 export type ResolvedMonitorOptions = Resolved<typeof MONITOR>;

@@ -65,7 +65,7 @@ describe('the flag', () => {
     series.record(1);
     expect(monitor.getPerformanceStats()).toEqual({});
     expect(jest.getTimerCount()).toBe(0);
-    expect(monitor.health()).toMatchObject({ status: 'ok', reason: expect.stringContaining('switched off') as string });
+    expect(monitor.health()).toMatchObject({ status: 'ok', reason: expect.stringContaining('disabled') as string });
   });
 
   it('rollout:N lowers the sample rate', () => {

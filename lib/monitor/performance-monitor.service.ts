@@ -46,7 +46,7 @@ export interface PerformanceMonitorContext {
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
   /**
-   * Measures two components that have too few samples; `undefined` where that is impossible or
+   * Measures two components that have too few samples; `undefined` if that is impossible or
    * already done. Default: never.
    */
   readonly measure?: (rustComponent: string, typescriptComponent: string, recorder: CallRecorder) => Promise<void> | undefined;
@@ -170,8 +170,8 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * Returns the figures of one component, or of all with calls. Figures of one component exclude
-   * on-demand comparisons.
+   * Returns the figures of one component, or of all components with calls. Figures of one component
+   * exclude on-demand comparisons.
    */
   getPerformanceStats(component?: string | null): Record<string, ComponentStats> {
     if (component !== undefined && component !== null) checkString('component', component, refuseArgument);
@@ -193,20 +193,20 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * Compares the measurements of two components. With too few samples it starts to measure the two
-   * engines of a capability: call it again, or wait with `compareImplementationsAsync`.
+   * Compares the measurements of two components. If there are too few samples, it starts to measure
+   * both engines of a capability; call it again later, or await `compareImplementationsAsync`.
    * @throws InvalidArgumentError for a name that is not a non-empty string.
    */
   compareImplementations(rustComponent: string, typescriptComponent: string): PerformanceComparison {
     const comparison = this.comparisonOf(rustComponent, typescriptComponent);
     if (comparison.enoughSamples || this.measured(rustComponent, typescriptComponent) === undefined) return comparison;
-    return { ...comparison, recommendation: `${comparison.recommendation} A measurement has started: try again later.` };
+    return { ...comparison, recommendation: `${comparison.recommendation} A measurement has started; try again later.` };
   }
 
   /** Measures first if necessary, then compares. */
   async compareImplementationsAsync(rustComponent: string, typescriptComponent: string): Promise<PerformanceComparison> {
     const { enoughSamples } = this.comparisonOf(rustComponent, typescriptComponent);
-    // The measurement keeps no process alive; a caller that waits for it does.
+    // The measurement does not keep the process alive, but a waiting caller does.
     const awake = setInterval(() => {}, 60_000);
     try {
       if (!enoughSamples) await this.measured(rustComponent, typescriptComponent);
@@ -222,6 +222,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
       stats: this.getPerformanceStats(),
       slowAboveMs: (component) => this.slowAboveMs(component),
       slowMs: this.options.slowMs,
+      rolloutOf: (component) => this.rolloutOf(component),
       comparisons: this.engineComparisons(),
       differences: this.differences,
       droppedCalls: this.droppedCalls,
@@ -248,7 +249,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return { endMs: [...this.shownEnds], series };
   }
 
-  /** Clears one component, or all. Raised alerts stay until the next interval. */
+  /** Clears one component, or all. Active alerts remain until the next interval. */
   reset(component?: string): void {
     // Emptied, not replaced, because callers keep their series.
     for (const series of this.all) if (component === undefined || series.component === component) series.clear();
@@ -274,11 +275,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return {
       status: answers ? 'ok' : 'down',
       engine: 'typescript',
-      reason: answers
-        ? this.sampling.on
-          ? 'self-test passed'
-          : 'switched off: nothing is recorded'
-        : 'self-test failed: wrong percentiles',
+      reason: answers ? (this.sampling.on ? 'self-test passed' : 'disabled: nothing is recorded') : 'self-test failed: wrong percentiles',
       series: this.all.length,
       droppedCalls: this.droppedCalls,
       activeAlerts: length,
@@ -311,7 +308,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   private applyFlag(): void {
     const { state, breaker } = this.context.flags.flag('performance_monitoring').status();
     const share = breaker === 'closed' ? rolloutPercentage(state) / 100 : 0;
-    // A rollout lowers the sample rate, because there is no request id to decide by.
+    // A rollout lowers the sample rate, because there is no request id.
     this.sampling.on = share > 0;
     this.sampling.rate = this.options.sampleRate * share;
     for (const series of this.all) series.resample();
@@ -323,6 +320,11 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return feature === undefined ? undefined : this.context.flags.flag(feature).config.performanceThresholdMs;
   }
 
+  private rolloutOf(component: string): number | undefined {
+    const feature = findFeature(component);
+    return feature === undefined ? undefined : this.context.flags.flag(feature).status().rolloutPercentage;
+  }
+
   private checkAlerts(atMs: number): void {
     if (this.options.alerts === null) return;
     try {
@@ -332,7 +334,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
         this.alerting.check(series.component, series.operation, figures, atMs);
       }
     } catch (error) {
-      this.logger.error(`Alerts: check failed (${errorMessage(error)})`);
+      this.logger.error(`Performance monitor: cannot check alerts (${errorMessage(error)})`);
     }
   }
 

@@ -30,6 +30,23 @@ describe('getRecommendations', () => {
     expect(monitor.getRecommendations()).toMatchObject([{ type: 'slow_performance', message: /threshold 5 ms/ }]);
   });
 
+  it('does not report a slow first call, which loads what later calls use', () => {
+    const monitor = open({}, { features: { rust_token_counting: { performanceThresholdMs: 1 } } });
+    record(monitor, 1, { component: 'rust_token_counting', durationMs: 40 });
+    expect(monitor.getRecommendations().map(({ type }) => type)).toEqual(['low_usage']);
+    record(monitor, 19, { component: 'rust_token_counting', durationMs: 0.02 });
+    expect(monitor.getRecommendations()).toEqual([]);
+  });
+
+  it.each([
+    ['enabled', 'Wait for more calls; too few for meaningful figures'],
+    ['rollout:25', 'Raise its rollout percentage (now 25); too few for meaningful figures'],
+  ] as const)('suggests a higher rollout only below a full one: %s', (state, suggestion) => {
+    const monitor = open({}, { features: { rust_routing: { state } } });
+    record(monitor, 3, { component: 'rust_routing' });
+    expect(monitor.getRecommendations()).toMatchObject([{ type: 'low_usage', suggestion }]);
+  });
+
   it('sorts by priority', () => {
     const monitor = open({ maxSeries: 2 });
     record(monitor, 5, {});

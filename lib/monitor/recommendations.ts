@@ -16,6 +16,8 @@ export interface Evidence {
   /** The threshold of a component; overrides `slowMs`. */
   readonly slowAboveMs: (component: string) => number | undefined;
   readonly slowMs: number;
+  /** The rollout percentage of a component with a feature flag. */
+  readonly rolloutOf: (component: string) => number | undefined;
   /** Compares each native engine with its TypeScript engine, by their measurements. */
   readonly comparisons: readonly PerformanceComparison[];
   /** Shadow runs with different answers, by component. */
@@ -70,8 +72,9 @@ export function recommend(evidence: Evidence): PerformanceRecommendation[] {
   return found.sort((a, b) => PRIORITIES.indexOf(a.priority) - PRIORITIES.indexOf(b.priority));
 }
 
-function ofComponent(component: string, figures: ComponentStats, { slowAboveMs, slowMs }: Evidence): PerformanceRecommendation[] {
-  const { totalCalls, measuredCalls, errorRate, averageDurationMs } = figures;
+function ofComponent(component: string, figures: ComponentStats, evidence: Evidence): PerformanceRecommendation[] {
+  const { slowAboveMs, slowMs, rolloutOf } = evidence;
+  const { totalCalls, measuredCalls, errorRate, totalDurationMs, maxDurationMs } = figures;
   const found: PerformanceRecommendation[] = [];
   if (measuredCalls > MANY_CALLS && errorRate > MUCH) {
     found.push({
@@ -79,26 +82,30 @@ function ofComponent(component: string, figures: ComponentStats, { slowAboveMs, 
       component,
       message: `${component}: ${(errorRate * 100).toFixed(1)} % of the calls fail`,
       priority: 'high',
-      suggestion: 'Find the cause of the errors; until then, route traffic elsewhere',
+      suggestion: 'Find the cause of the errors; until then, send traffic elsewhere',
     });
   }
   const threshold = slowAboveMs(component) ?? slowMs;
-  if (measuredCalls > 0 && averageDurationMs > threshold) {
+  // The first call may load a vocabulary or open a connection.
+  const steadyMs = (totalDurationMs - maxDurationMs) / Math.max(1, measuredCalls - 1);
+  if (measuredCalls >= FEW_CALLS && steadyMs > threshold) {
     found.push({
       type: 'slow_performance',
       component,
-      message: `${component}: a call takes ${averageDurationMs.toFixed(1)} ms on average (threshold ${threshold} ms)`,
+      message: `${component}: a call takes ${steadyMs.toFixed(1)} ms on average (threshold ${threshold} ms)`,
       priority: 'medium',
-      suggestion: 'Check the operation with the highest percentiles: reduce its input, or run more of them in parallel',
+      suggestion: 'Reduce the input of the operation with the highest percentiles, or run more of these operations in parallel',
     });
   }
   if (totalCalls > 0 && totalCalls < FEW_CALLS) {
+    const rollout = rolloutOf(component) ?? 100;
+    const advice = rollout < 100 ? `Raise its rollout percentage (now ${rollout})` : 'Wait for more calls';
     found.push({
       type: 'low_usage',
       component,
       message: `${component}: only ${totalCalls} calls so far`,
       priority: 'low',
-      suggestion: 'Raise its rollout percentage; its figures are not meaningful yet',
+      suggestion: `${advice}; too few for meaningful figures`,
     });
   }
   return found;

@@ -67,8 +67,9 @@ export class PostgresAuditLog implements AuditLog {
   }
 
   async search(query: AuditQuery): Promise<AuditPage> {
-    const { actor, action, entity, entityId, since, until, oldestFirst = false, limit = DEFAULT_ENTRIES, offset = 0 } = query;
+    const { id, actor, action, entity, entityId, since, until, oldestFirst = false, limit = DEFAULT_ENTRIES, offset = 0 } = query;
     const conditions = new Conditions()
+      .with('id = $?::text::uuid', id)
       .with('actor = $?::text', actor)
       .with('action = $?::text', action)
       .with('entity = $?::text', entity)

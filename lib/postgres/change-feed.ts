@@ -204,7 +204,7 @@ export class ChangeFeed {
     let timer: NodeJS.Timeout | undefined;
     const { timeoutMs } = this.database.options;
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      timer = setTimeout(() => reject(new Error(`no response within ${timeoutMs} ms`)), timeoutMs);
     });
     answer.catch(() => {});
     return Promise.race([answer, late]).finally(() => clearTimeout(timer));

@@ -1,5 +1,6 @@
 import { PostgresAuditLog } from './audit-store.js';
 import { ChangeFeed, type ListenMode } from './change-feed.js';
+import { CONFIGURATION_CHANGES, PostgresConfiguration } from './configuration-store.js';
 import { Database, type DatabaseOptions } from './database.js';
 import { DIRECTORY_ENTITIES, type DirectoryEntity } from '../directory/directory-records.js';
 import { PostgresDirectory } from './directory-store.js';
@@ -16,6 +17,7 @@ export class ConnectedStore {
   readonly audit: PostgresAuditLog;
   readonly spendQueries: PostgresSpendQueries;
   readonly spend: PostgresSpend;
+  readonly configuration: PostgresConfiguration;
   /** Whether anything but the database is used, so that its user closes the store. */
   isUsed = false;
   isClosed = false;
@@ -23,12 +25,13 @@ export class ConnectedStore {
 
   constructor(options: DatabaseOptions & { readonly listen: ListenMode }) {
     this.database = new Database(options);
-    this.changes = new ChangeFeed(this.database, options.listen, ['keys', ...DIRECTORY_ENTITIES]);
+    this.changes = new ChangeFeed(this.database, options.listen, ['keys', ...DIRECTORY_ENTITIES, CONFIGURATION_CHANGES]);
     this.keys = new PostgresKeys(this.database);
     this.directory = new PostgresDirectory(this.database);
     this.audit = new PostgresAuditLog(this.database);
     this.spendQueries = new PostgresSpendQueries(this.database);
     this.spend = new PostgresSpend(this.database);
+    this.configuration = new PostgresConfiguration(this.database, this.changes);
   }
 
   /** Reports changes of all tables of the directory. */

@@ -87,7 +87,7 @@ export class Database {
   /** Lends a connection. @throws DatabaseError */
   async session(): Promise<SqlSession> {
     const { client } = this;
-    if (!lendsSessions(client)) throw new TypeError('the client cannot lend a connection');
+    if (!lendsSessions(client)) throw new TypeError('the client cannot provide a dedicated connection');
     return this.watched(client.connect());
   }
 
@@ -118,7 +118,7 @@ export class Database {
     const lent = client.connect();
     const session = await this.watched(lent, timeoutMs, () => void lent.then((late) => late.release()).catch(() => {}));
     let isLost = true;
-    // An error of a lent connection must not end the process.
+    // An error on a leased connection must not end the process.
     const ignore = (): void => {};
     session.on('error', ignore);
     try {
@@ -158,7 +158,7 @@ export class Database {
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
         onTimeout?.();
-        reject(new DatabaseError('DATABASE_UNAVAILABLE', `PostgreSQL: no answer within ${timeoutMs} ms`));
+        reject(new DatabaseError('DATABASE_UNAVAILABLE', `PostgreSQL: no response within ${timeoutMs} ms`));
       }, timeoutMs);
     });
     // Ignore its failure after the timeout.

@@ -1,12 +1,7 @@
+import { isStorable } from '../common/storable-text.js';
 import type { AuditEntry } from '../common/audit-log.js';
 import { InvalidArgumentError, NO_VALUE } from '../common/errors.js';
-import {
-  checkDirectoryRecord,
-  DIRECTORY_ENTITIES,
-  isStorable,
-  type DirectoryEntity,
-  type DirectoryRecords,
-} from '../directory/directory-records.js';
+import { checkDirectoryRecord, DIRECTORY_ENTITIES, type DirectoryEntity, type DirectoryRecords } from '../directory/directory-records.js';
 import type { DirectoryPage, DirectoryQuery } from '../directory/directory-store.js';
 import { auditJson, INSERT_ENTRY, MOST_COUNTED } from './audit-store.js';
 import { Conditions } from './conditions.js';

@@ -29,7 +29,7 @@ export class KeyLookups {
   private timer: NodeJS.Timeout | undefined = undefined;
 
   constructor(
-    /** Returns the records of ids; unknown ids are left out. */
+    /** Returns the records of ids; unknown ids are omitted. */
     private readonly read: (publicIds: readonly string[]) => Promise<ReadonlyMap<string, string>>,
     private readonly now: () => number = steadyNow,
   ) {

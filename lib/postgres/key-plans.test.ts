@@ -38,6 +38,9 @@ const KEYS = usuallyOrLong(30_000, 1_000_000);
   it.each<[string, () => Promise<unknown>]>([
     ['an id', () => store.findByPublicId('k00000000001')],
     ['an alias', () => store.findByAlias!('alias7')],
+    ['the beginning of an alias', () => store.search!({ search: 'ALIAS77' })],
+    ['the beginning of an alias in a team', () => store.search!({ search: 'alias7', team: 'team7' })],
+    ['an id by the search for aliases', () => store.search!({ search: 'k00000000002' })],
     ['keys of a user', () => store.search!({ user: 'user7' })],
     ['keys of a team', () => store.search!({ team: 'team7', status: 'active' })],
     ['blocked keys', () => store.search!({ status: 'revoked' })],
@@ -48,6 +51,16 @@ const KEYS = usuallyOrLong(30_000, 1_000_000);
     await run();
     expect(plans.length).toBeGreaterThan(0);
     expect(plans.filter((plan) => /Seq Scan on keys/.test(plan))).toEqual([]);
+  });
+
+  it('search aliases by their beginning as a text, not as a pattern, and ids', async () => {
+    const ids = async (search: string): Promise<readonly string[]> =>
+      (await store.search!({ search })).records.map(({ publicId }) => publicId);
+    const one = `k${String(KEYS).padStart(11, '0')}`;
+    expect(await ids(`Alias${KEYS}`)).toEqual([one]);
+    expect(await ids(one)).toEqual([one]);
+    for (const other of ['alias%', 'alias_', '%', 'lias1', 'alias\\', one.slice(0, -1)])
+      expect([other, await ids(other)]).toEqual([other, []]);
   });
 
   it('read a page of all keys in the order of an index', async () => {

@@ -100,13 +100,17 @@ export class PostgresKeys {
     }
   }
 
-  async search({ user, team, alias, publicId, status, limit = DEFAULT_LIMIT, offset = 0 }: ApiKeyQuery): Promise<ApiKeyPage> {
+  async search({ user, team, alias, search, publicId, status, limit = DEFAULT_LIMIT, offset = 0 }: ApiKeyQuery): Promise<ApiKeyPage> {
     const conditions = new Conditions()
       .with('user_id = $?::text', user)
       .with('team_id = $?::text', team)
       .with('alias = $?::text', alias)
       .with('public_id = $?::text', publicId)
       .always(status && STATUSES[status]);
+    if (search !== undefined) {
+      const [prefix, id] = [conditions.param(likePrefix(search)), conditions.param(search)];
+      conditions.always(`(lower(alias) LIKE lower(${prefix}::text) OR public_id = ${id}::text)`);
+    }
     const from = `FROM $schema.keys ${conditions.where}`;
     const counting = this.database.sql(`SELECT count(*)::int AS total FROM (SELECT 1 ${from} LIMIT ${MOST_COUNTED}) AS counted`);
     const [{ total }] = await this.database.rows(counting, [...conditions.params]);
@@ -145,6 +149,11 @@ export class PostgresKeys {
       throw error;
     }
   }
+}
+
+/** A pattern of `LIKE` for texts that begin with this one. */
+function likePrefix(text: string): string {
+  return `${text.replace(/[\\%_]/g, '\\$&')}%`;
 }
 
 const UNSTORABLE = 'must not contain U+0000, an unpaired surrogate or a date that PostgreSQL cannot store';

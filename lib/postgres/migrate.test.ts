@@ -78,20 +78,20 @@ import { postgresStore } from './postgres-store.js';
     const listed = names(readMigrations()).map((name) => `  ${name}\n`);
     expect(await runCommand(['migrate', '--dry-run'], { env })).toEqual({
       code: 1,
-      out: `schema fast_litellm: lacks\n${listed.join('')}`,
+      out: `schema fast_litellm: missing migrations\n${listed.join('')}`,
       err: '',
     });
     expect(await tables()).toEqual([]);
     const { code, out } = await runCommand(['migrate', '--json', '--url', database.url]);
     expect([code, JSON.parse(out)]).toEqual([0, { schema: 'fast_litellm', applied: true, migrations: names(readMigrations()) }]);
-    expect(await runCommand(['migrate', '-n'], { env })).toEqual({ code: 0, out: 'schema fast_litellm: is up to date\n', err: '' });
-    expect(await runCommand(['migrate'], { env })).toMatchObject({ code: 0, out: 'schema fast_litellm: is up to date\n' });
+    expect(await runCommand(['migrate', '-n'], { env })).toEqual({ code: 0, out: 'schema fast_litellm is up to date\n', err: '' });
+    expect(await runCommand(['migrate'], { env })).toMatchObject({ code: 0, out: 'schema fast_litellm is up to date\n' });
   });
 
   it('fail in the command with a reason and without the password', async () => {
     expect(await runCommand(['migrate'])).toMatchObject({
       code: 2,
-      err: expect.stringContaining('--url: must be set, or the variable DATABASE_URL') as string,
+      err: expect.stringContaining('--url or the variable DATABASE_URL must be set') as string,
     });
     expect(await runCommand(['migrate', '--url', 'mysql://me:hidden@h/x'])).toMatchObject({
       code: 2,
@@ -99,7 +99,7 @@ import { postgresStore } from './postgres-store.js';
     });
     expect(await runCommand(['migrate', '--url', database.url, '--schema', 'A b'])).toMatchObject({
       code: 2,
-      err: expect.stringContaining('--schema: must be 1 to 63 lower-case letters') as string,
+      err: expect.stringContaining('--schema: must have 1 to 63 lower-case letters') as string,
     });
     const away = await runCommand(['migrate', '--url', 'postgres://me:hidden@127.0.0.1:1/x']);
     expect(away).toMatchObject({ code: 1, err: expect.stringContaining('ECONNREFUSED') as string });

@@ -80,7 +80,7 @@ export async function applyMigrations(client: SqlClient, schema: string, migrati
 /** @throws DatabaseError if a newer version has changed the schema in an incompatible way. */
 export function refuseBreaking(schema: string, breaking: string | undefined): void {
   if (breaking === undefined) return;
-  const what = `schema ${schema} has the migration ${breaking} of a newer version`;
+  const what = `schema ${schema} has migration ${breaking} of a newer version`;
   throw new DatabaseError(
     'DATABASE_NOT_MIGRATED',
     `PostgreSQL: ${what}, which is incompatible with this version; update nestjs-fast-litellm`,

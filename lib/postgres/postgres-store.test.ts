@@ -247,7 +247,7 @@ const AT = '2027-01-01T00:00:00.000Z';
       /^postgres.url: must be a postgres:\/\/ or postgresql:\/\/ URL, got a string of/,
     );
     expect(() => postgresStore({ pool: {} as never })).toThrow('postgres.pool.query: must be a function');
-    expect(() => postgresStore({ pool, schema: 'a"; DROP' })).toThrow('postgres.schema: must be 1 to 63 lower-case letters');
+    expect(() => postgresStore({ pool, schema: 'a"; DROP' })).toThrow('postgres.schema: must have 1 to 63 lower-case letters');
     expect(() => postgresStore({ pool, schema: 'A' })).toThrow('postgres.schema');
     expect(() => postgresStore({ pool, listen: 'no' as never })).toThrow('postgres.listen');
   });

@@ -2,6 +2,7 @@ import type { AuditEntry, AuditLog, AuditPage, AuditQuery } from '../common/audi
 import { InvalidConfigurationError } from '../common/errors.js';
 import { boolean, custom, integer, oneOf, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
 import { checkString, refuseOption } from '../common/options.js';
+import type { ConfigurationStore } from '../configuration/stored/configuration-store.js';
 import type { ApiKeyRecord } from '../keys/api-key-record.js';
 import type { ApiKeyPage, ApiKeyQuery, ApiKeyStore } from '../keys/api-key-store.js';
 import type { SpendQueries } from '../spend/spend-queries.js';
@@ -56,6 +57,8 @@ export interface PostgresStore extends ApiKeyStore {
   readonly directory: DirectoryStore;
   /** The spend log, for `FastLiteLLMSpendModule`. */
   readonly spend: SpendStore;
+  /** Models, credentials and settings of the admin API, for `FastLiteLLMAdminModule`. */
+  readonly configuration: ConfigurationStore;
   /** Applies the missing migrations and returns their names. */
   migrate(): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -117,10 +120,19 @@ class LazyPostgresStore implements PostgresStore {
   readonly spend: SpendStore = {
     write: (calls) => this.open().spend.write(calls),
     isRejection: (error) => this.open().spend.isRejection(error),
-    createMonths: () => this.open().spend.createMonths(),
+    createMonths: (now) => this.open().spend.createMonths(now),
     dropBefore: (time) => this.open().spend.dropBefore(time),
     deleteOf: (owner, id) => this.open().spend.deleteOf(owner, id),
     countOf: (owner, id) => this.open().spend.countOf(owner, id),
+    fault: () => this.connected?.spend.fault(),
+  };
+  readonly configuration: ConfigurationStore = {
+    kind: this.kind,
+    list: async () => this.open().configuration.list(),
+    put: async (row, entry) => this.open().configuration.put(row, entry),
+    delete: async (entity, id, entry) => this.open().configuration.delete(entity, id, entry),
+    onChange: (listener) => this.open().configuration.onChange(listener),
+    fault: () => this.fault() ?? this.connected?.configuration.fault(),
   };
   private connected: ConnectedStore | undefined = undefined;
 
@@ -197,5 +209,5 @@ class LazyPostgresStore implements PostgresStore {
 function checkSchema(path: string, value: unknown): string {
   const schema = checkString(path, value);
   if (SCHEMA.test(schema)) return schema;
-  throw refuseOption(path, schema, 'must be 1 to 63 lower-case letters, digits and _, and not start with a digit');
+  throw refuseOption(path, schema, 'must have 1 to 63 lower-case letters, digits or _, and must not start with a digit');
 }

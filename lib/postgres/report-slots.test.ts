@@ -27,7 +27,7 @@ describe('ReportSlots', () => {
     let end = (): void => {};
     const first = slots.run(() => new Promise<void>((resolve) => (end = resolve)));
     const waiting = Array.from({ length: 200 }, () => slots.run(() => Promise.resolve()));
-    await expect(slots.run(() => Promise.resolve())).rejects.toThrow('200 reports wait already; ask for fewer at a time');
+    await expect(slots.run(() => Promise.resolve())).rejects.toThrow('200 reports are already waiting; request fewer at a time');
     end();
     await Promise.all([first, ...waiting]);
     await slots.run(() => Promise.resolve());

@@ -25,9 +25,9 @@ export class ReportSlots {
     if (this.running < this.most) this.running++;
     else {
       if (this.waiting.length >= MOST_WAITING) {
-        throw new DatabaseError('DATABASE_UNAVAILABLE', `PostgreSQL: ${MOST_WAITING} reports wait already; ask for fewer at a time`);
+        throw new DatabaseError('DATABASE_UNAVAILABLE', `PostgreSQL: ${MOST_WAITING} reports are already waiting; request fewer at a time`);
       }
-      // The one that ends passes its slot on.
+      // A finished report passes on its slot.
       await new Promise<void>((resolve) => this.waiting.push(resolve));
     }
     try {

@@ -116,13 +116,15 @@ export class PostgresSpendQueries implements SpendQueries {
 
   async parts(range: SpendRange, filter: SpendFilter, entity: SpendDimension | undefined): Promise<readonly SpendPart[]> {
     const source = sourceOf(entity === undefined ? [] : [entity], range, filter);
-    const kinds: readonly SpendDimension[] = ['modelGroup', 'provider', 'operation', 'key', ...(entity === undefined ? [] : [entity])];
+    const others = entity === undefined || entity === 'model' ? [] : [entity];
+    const kinds: readonly SpendDimension[] = ['model', 'modelGroup', 'provider', 'operation', 'key', ...others];
     const columns = kinds.map((kind) => `${source.name(kind)} AS "${kind}"`).join(', ');
     const sets = [
       '()',
       ...kinds.map((kind) => `("${kind}")`),
+      '("model", "key")',
       '("modelGroup", "key")',
-      ...(entity === undefined ? [] : [`("${entity}", "key")`]),
+      ...others.map((each) => `("${each}", "key")`),
     ];
     const sql = `SELECT day, ${kinds.map((kind) => `"${kind}"`).join(', ')}, ${kinds.map((kind) => `grouping("${kind}") AS "no_${kind}"`).join(', ')},
         ${SUMMED}

@@ -18,6 +18,8 @@ const COLUMNS: Partial<Readonly<Record<SpendDimension, string>>> = {
   modelGroup: 'd.model_group',
   provider: 'd.provider',
   operation: 'd.operation',
+  // Daily sums from before migration 0007 have only the group.
+  model: `coalesce(nullif(d.upstream_model, ''), d.model_group)`,
 };
 
 const CALL_COLUMNS: Readonly<Record<SpendDimension, string>> = {
@@ -69,13 +71,16 @@ export interface SpendSource {
 
 /**
  * Uses the daily sums if they can answer the query, otherwise the calls. Daily sums exist for each
- * team, user, end user, organization, tag and model, but not for combinations of them.
+ * team, user, end user, organization and tag, but not for combinations of them; those of each have
+ * the model.
  * @param dimensions to group by
  */
 export function sourceOf(dimensions: readonly SpendDimension[], range: SpendRange, filter: SpendFilter): SpendSource {
   const { excludeTeams, ...conditions } = filter;
   const named = [...dimensions, ...(Object.keys(conditions) as SpendDimension[]).filter((name) => conditions[name] !== undefined)];
   const entities = new Set(named.filter((name) => ENTITIES[name] !== undefined));
+  // Rows of all other entities are also grouped by model.
+  if (entities.size > 1) entities.delete('model');
   const isOfTeams = entities.size === 1 && entities.has('team');
   const fits = entities.size <= 1 && (excludeTeams === undefined || isOfTeams) && isWholeDays(range);
   return fits ? dailySource([...entities][0], dimensions, range, filter) : callSource(dimensions, range, filter);
@@ -95,7 +100,8 @@ function dailySource(
   if (entity !== undefined) among(conditions, 'd.entity', filter[entity]);
   if (ofKey) among(conditions, 'd.entity', filter.key);
   else among(conditions, 'd.key_id', filter.key);
-  for (const name of ['modelGroup', 'provider', 'operation'] as const) among(conditions, COLUMNS[name]!, filter[name]);
+  for (const name of ['modelGroup', 'provider', 'operation', 'model'] as const)
+    if (name !== entity) among(conditions, COLUMNS[name]!, filter[name]);
   notAmong(conditions, 'd.entity', excludeTeams);
   conditions.with('d.day >= $?::text::date', dayText(range.fromMs)).with('d.day < $?::text::date', dayText(range.toMs));
   return {
@@ -110,7 +116,7 @@ function dailySource(
 
 function callSource(dimensions: readonly SpendDimension[], range: SpendRange, filter: SpendFilter): SpendSource {
   const conditions = conditionsOnCalls(range, filter);
-  // Count a call once for a tag that it names twice.
+  // Counts a call only once if it repeats a tag.
   const tags = dimensions.includes('tag') ? 'CROSS JOIN LATERAL (SELECT DISTINCT unnest(c.tags) AS tag) AS of' : '';
   if (dimensions.includes('tag')) among(conditions, 'of.tag', filter.tag);
   return {

@@ -15,9 +15,11 @@ const MONTHS_AHEAD = 2;
 /** Classes of SQLSTATE for invalid data and for exceeded limits of PostgreSQL. */
 const OF_DATA = /^(?:2[12]|23|54)/;
 
-/** The function in 0003-spend-log-and-daily-spend.sql writes the rows and sums them up by day. */
-const WRITE_CALLS_AND_DAILY_SPEND = 'SELECT $schema.write_calls($1::text::jsonb)::text AS written';
-const CREATE = `SELECT $schema.create_spend_month(now() + months * interval '1 month') FROM generate_series(0, ${MONTHS_AHEAD}) AS months`;
+/** The function in 0007-daily-upstream-models.sql writes the rows and sums them up by day. */
+const WRITE_CALLS_AND_DAILY_SPEND =
+  'SELECT written::text AS written, full_sums::text AS "fullSums" FROM $schema.record_calls($1::text::jsonb)';
+const CREATE = `SELECT $schema.create_spend_month((date_trunc('month', $1::text::timestamptz AT TIME ZONE 'UTC')
+  + months * interval '1 month') AT TIME ZONE 'UTC') FROM generate_series(0, ${MONTHS_AHEAD}) AS months`;
 const DROP = 'SELECT dropped AS name FROM $schema.drop_spend_before($1::text::timestamptz) AS dropped';
 const DELETE = `SELECT $schema.delete_spend_of($1::text, $2::text, ${DELETED_AT_ONCE})::text AS deleted`;
 const countSql = (column: string): string =>
@@ -31,14 +33,27 @@ const COUNTS: Readonly<Record<SpendOwner, string>> = {
 /** The spend log in PostgreSQL: `calls`, `call_attempts`, `call_bodies`, `daily_spend`. */
 export class PostgresSpend implements SpendStore {
   private readonly writeSql: string;
+  private hasFullSums = false;
 
   constructor(private readonly database: Database) {
     this.writeSql = database.sql(WRITE_CALLS_AND_DAILY_SPEND);
   }
 
-  async write(calls: readonly string[]): Promise<number> {
-    const [{ written }] = await this.database.rows(this.writeSql, [storableJson(`[${calls.join(',')}]`)], WRITE_TIMEOUT_MS);
+  async write(calls: readonly string[] | Buffer): Promise<number> {
+    const json = calls instanceof Buffer ? this.parameterOf(calls) : storableJson(`[${calls.join(',')}]`);
+    const [{ written, fullSums }] = await this.database.rows(this.writeSql, [json], WRITE_TIMEOUT_MS);
+    if (Number(fullSums) > 0) this.hasFullSums = true;
     return Number(written);
+  }
+
+  /** A driver copies bytes as they are. Adapters of other libraries may not accept them as text. */
+  private parameterOf(json: Buffer): Buffer | string {
+    const isSentAsItIs = this.database.canListen && !json.includes('\\u');
+    return isSentAsItIs ? json : storableJson(json.toString('utf8'));
+  }
+
+  fault(): string | undefined {
+    return this.hasFullSums ? 'the sums of a day have reached the largest possible number; check the prices' : undefined;
   }
 
   isRejection(error: unknown): boolean {
@@ -46,8 +61,8 @@ export class PostgresSpend implements SpendStore {
     return sqlState !== undefined && OF_DATA.test(sqlState);
   }
 
-  async createMonths(): Promise<void> {
-    await this.database.rows(this.database.sql(CREATE), [], MAINTENANCE_TIMEOUT_MS);
+  async createMonths(now: Date): Promise<void> {
+    await this.database.rows(this.database.sql(CREATE), [now.toISOString()], MAINTENANCE_TIMEOUT_MS);
   }
 
   async dropBefore(time: Date): Promise<readonly string[]> {

@@ -6,12 +6,13 @@ import { checkFunction, checkObject, joinPath, type Refuse } from '../common/opt
  */
 export interface SqlClient {
   /**
-   * Runs one statement with parameters `$1`, `$2`, …, which are strings, numbers or `null`.
+   * Runs one statement with parameters `$1`, `$2`, …, which are strings, numbers or `null`, and
+   * for clients with `connect` also text in a `Buffer`.
    * Resolves with the rows: an array, or an object with `rows`. Must support concurrent calls.
    */
   query(sql: string, params?: unknown[]): Promise<unknown>;
   /**
-   * Lends a connection with `query`, `release` and `on('notification')`, like pg's pool. Without
+   * Leases a connection with `query`, `release` and `on('notification')`, like pg's pool. Without
    * it, the store polls for changes.
    */
   connect?(): Promise<unknown>;

@@ -10,7 +10,7 @@ export interface InlineData {
 export function inlineDataIn(url: string): InlineData | undefined {
   if (!url.startsWith('data:')) return undefined;
   const comma = url.indexOf(',');
-  // A head without a comma may be as long as the body.
+  // Without a comma, the header can be as long as the body.
   if (comma < 0 || comma > 256) return undefined;
   const [mediaType, ...parameters] = url.slice('data:'.length, comma).split(';');
   return parameters.at(-1) === 'base64' ? { mediaType: mediaType.toLowerCase(), data: url.slice(comma + 1) } : undefined;

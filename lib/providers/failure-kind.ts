@@ -23,9 +23,9 @@ export function kindOfStatus(status: number, words: string): ProviderFailureKind
     if (CONTENT_POLICY.test(words)) return 'content_policy';
     return 'bad_request';
   }
-  // Like OpenRouter's moderation.
+  // For example, OpenRouter's moderation.
   if (status === 403 && CONTENT_POLICY.test(words)) return 'content_policy';
-  // 402: this account has no credit left, another may.
+  // 402: this account has no credit left, but another may have.
   if (status === 401 || status === 402 || status === 403) return 'authentication';
   if (status === 404) return words.startsWith('thread_') ? 'bad_request' : 'not_found';
   if (status === 408) return 'timeout';
@@ -41,7 +41,7 @@ export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malforme
     const className = (cause.constructor as { readonly name?: string } | undefined)?.name ?? '';
     if (TIMEOUT_CODES.has(String(code)) || TIMEOUT_NAMES.has(String(name)) || TIMEOUT_NAMES.has(className)) return 'timeout';
     if (CONNECTION_CODES.has(String(code)) || className === 'APIConnectionError') return 'connection';
-    // undici 7 names no code.
+    // undici 7 sets no code.
     if (name === 'HTTPParserError') return 'malformed';
     if (typeof code === 'string' && /^HPE_|CONTENT_LENGTH_MISMATCH$/.test(code)) return 'malformed';
   }

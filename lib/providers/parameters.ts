@@ -2,7 +2,7 @@ import type { Fields } from '../common/objects.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import { UnsupportedRequestError } from '../common/http-errors.js';
 import { plainValue } from '../http/body/raw-field.js';
-import { plainName, withoutOutput } from '../http/token-estimate/asked-output.js';
+import { plainName, withoutOutput } from '../http/token-estimate/requested-output.js';
 import { isOwnField } from './own-fields.js';
 import { mergedFields } from './openai/request.js';
 import type { SentRequest } from './protocol.js';
@@ -49,9 +49,11 @@ export interface SplitParameters {
 
 /** A request's fields before a protocol reads them. */
 export interface RequestedFields {
-  /** Defaults of the deployment, the request, changes of a fallback; less what is dropped. */
+  /**
+   * The deployment's defaults, the request and a fallback's changes, without dropped parameters.
+   */
   readonly fields: Fields;
-  /** OpenAI's parameters that are sent whatever the provider has. */
+  /** OpenAI's parameters that are sent to every provider. */
   readonly allowed: ReadonlySet<string>;
   /** Fields that are added as they are: the request's `extra_body` and the deployment's. */
   readonly extra: Fields | undefined;
@@ -155,12 +157,12 @@ export function dropsParams({ request, params, dropParams, hints }: SentRequest,
 
 /** @param param path in the body: `n`, `messages[2].content[0]` */
 export function refused(param: string, { provider, model }: SentRequest, reason?: string): UnsupportedRequestError {
-  const mend = `remove it, or set drop_params: true to drop it`;
+  const remedy = `remove it, or set drop_params: true to drop it`;
   return new UnsupportedRequestError({
     param,
     provider,
     reason: reason ?? `${provider} does not support this parameter for ${model}`,
-    mend,
+    remedy,
   });
 }
 
@@ -174,7 +176,7 @@ const LONGEST_DROP = 256;
 
 /** @throws InvalidArgumentError for too many or too long ones */
 function callersDrops(given: unknown): readonly string[] {
-  // Without the usage of a stream what it has cost is not known.
+  // Without its usage, the cost of a stream is unknown.
   const paths = listOf(given).filter((path) => !/^stream_options\b/.test(path));
   if (paths.length <= MOST_DROPS && paths.every(({ length }) => length <= LONGEST_DROP)) return paths;
   const rule = `must be an array of at most ${MOST_DROPS} paths of at most ${LONGEST_DROP} characters`;
@@ -189,7 +191,7 @@ export function withoutDropped(fields: Fields, paths: readonly string[]): Fields
   }, fields) as Fields;
 }
 
-/** The value itself where nothing is removed: most parts of a conversation have no such field. */
+/** The value itself if nothing is removed: most parts of a conversation have no such field. */
 function without(value: unknown, steps: readonly string[], at: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const step = steps[at];

@@ -6,11 +6,11 @@ import type { Forwarded, ForwardedOperation } from './forwarded/forwarded.js';
 import type { ModelRequest } from './model-request.js';
 import type { ProviderTransport, RequestBytes } from './provider-transport.js';
 
-/** The APIs that clients can call. Each is named after the last part of its path. */
-export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | ForwardedOperation;
+/** The APIs that clients can call. Most are named after the last part of their path. */
+export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | 'generateContent' | ForwardedOperation;
 
 /** The APIs whose prompts a provider can count. */
-export type CountedOperation = Extract<Operation, 'chat' | 'responses' | 'messages'>;
+export type CountedOperation = Extract<Operation, 'chat' | 'responses' | 'messages' | 'generateContent'>;
 
 /** The parts of a client's request that protocols read. */
 export interface ClientRequest {
@@ -63,7 +63,7 @@ export interface SentRequest {
   readonly mode?: unknown;
   /** `supports_reasoning` in the deployment's `model_info`. */
   readonly supportsReasoning?: unknown;
-  /** Whether the address is the provider's own, not a server run by the operator. */
+  /** Whether the address is the provider's own, and not a server run by the operator. */
   readonly isAtHome?: boolean;
   /** The deployment's `litellm_params`. */
   readonly params: Readonly<Record<string, unknown>>;
@@ -75,7 +75,7 @@ export interface SentRequest {
 
 /** A request in the provider's format, and how to read its answer. */
 export interface WireCall {
-  /** Path after that of the deployment's address; can have a query. */
+  /** Path relative to the deployment's address; can include a query. */
   readonly path: string;
   /**
    * Additional headers, names and values alternate. They replace headers of the deployment with the
@@ -111,7 +111,7 @@ export interface CountCall extends Pick<WireCall, 'path' | 'headers' | 'body'> {
 
 /**
  * Translates one answer. Throws any `Error` for an answer that it cannot read, which then counts as
- * malformed. In a stream the error becomes an event `data: {"error":{…}}` in OpenAI's shape, whose
+ * malformed. In a stream the error becomes an event `data: {"error":{…}}` in OpenAI's format, whose
  * `code` can be a status.
  */
 export interface AnswerTranslator {
@@ -132,7 +132,7 @@ export interface AnswerTranslator {
    * first content: until then, an error allows another deployment to be tried.
    */
   chunk(bytes: Buffer): Buffer;
-  /** @internal `chunk` for server-sent events that were read already. */
+  /** @internal `chunk` for parsed server-sent events. */
   translateEvents?(events: StreamEvents): StreamEvents;
   /**
    * Returns the remaining events at the end of a stream.
@@ -141,7 +141,7 @@ export interface AnswerTranslator {
   end(): Buffer;
 }
 
-/** Contents of a failed answer with status 200: nothing, or an error as JSON. */
+/** The fault in an answer with status 200: no content, or an error as JSON. */
 export type AnswerFault = 'malformed' | { readonly error: string };
 
 /** The beginning of a stream: undecided, an answer, or an error (as JSON) instead. */
@@ -185,34 +185,34 @@ export interface StatedError extends Partial<OpenAIErrorBody> {
 }
 
 /**
- * A wire protocol of providers. Internally, requests are OpenAI's chat: a protocol writes such a
- * request in its own format and translates the answers back. Each has a folder next to this file:
- * request, answer, stream, errors.
+ * A wire protocol of providers. Internally, requests use OpenAI's chat format: a protocol
+ * translates such a request into its own format, and the answers back. Each protocol has a folder
+ * next to this file: request, answer, stream, errors.
  */
 export interface Protocol {
   readonly name: string;
   /**
-   * Writes an operation in the provider's format; `undefined`: the provider does not support it. It
-   * is then bridged to `chat`, if a bridge exists.
+   * Translates an operation into the provider's format; `undefined` if the provider does not
+   * support it. It is then bridged to `chat`, if a bridge exists.
    * @throws InvalidArgumentError for invalid JSON; UnsupportedRequestError for a request that the
    * provider does not support.
    */
   call(operation: Operation, sent: SentRequest): WireCall | undefined;
   /**
-   * Returns the request with which the provider counts the prompt of an operation; `undefined`: it
+   * Returns the request that makes the provider count the prompt of an operation; `undefined` if it
    * has no such endpoint. Operations other than `chat` are then bridged to it.
    * @param sent its body, defaults and fixed fields without those that only affect the answer
    * @throws as `call`
    */
   count?(operation: CountedOperation, sent: SentRequest): CountCall | undefined;
   /**
-   * Returns the error that a body or a header reports. If it throws for a body, such as a proxy's
-   * page, there is none.
+   * Returns the error in a body or a header. If it throws, for example for a proxy's HTML page,
+   * there is none.
    * @param header by its name in lower case
    */
   errorIn(body: string, header?: (name: string) => string | undefined): StatedError;
   /** Whether a body contains an error instead of an answer. */
   hasError(body: string): boolean;
-  /** Sends the requests instead of the connection pool: for example a model in this process. */
+  /** Sends the requests instead of the connection pool, for example to a model in this process. */
   readonly transport?: ProviderTransport;
 }

@@ -29,7 +29,7 @@ describe('provideProtocol', () => {
     expect(elsewhere.headers).toEqual(['content-type', 'application/json']);
     remove();
     const again = provideProtocol('acme', { protocol, keyOptional: true });
-    expect(check({})).toMatchObject({ uncallable: { reason: 'litellm_params.api_base must be set: acme has no default address' } });
+    expect(check({})).toMatchObject({ uncallable: { reason: 'litellm_params.api_base must be set, because acme has no default address' } });
     expect(check({ api_base: 'http://localhost:1' })).toEqual({ provider: 'acme' });
     again();
   });
@@ -40,7 +40,7 @@ describe('provideProtocol', () => {
     ['no protocol', 'acme', { protocol: undefined }, 'provider.protocol: '],
     ['a count that is none', 'acme', { protocol: { ...protocol, count: 7 } }, 'provider.protocol.count: must be a function'],
     ['half a protocol', 'acme', { protocol: { name: 'acme', call: () => undefined } }, 'provider.protocol.errorIn: must be a function'],
-    ['a wrong address', 'acme', { base: 'ftp://acme' }, 'provider.base: must be an http or https URL'],
+    ['a wrong address', 'acme', { base: 'ftp://acme' }, 'provider.base: must be an http:// or https:// URL'],
     ['wrong variables', 'acme', { keys: [1] }, 'provider.keys[0]: '],
     ['an unknown option', 'acme', { bases_: [] }, 'provider.bases_: is not a known option'],
   ])('refuses %s', (_, name, wrong, message) => {

@@ -3,9 +3,9 @@ import { addProvided, type ProvidedProvider } from './provided.js';
 import type * as ProviderTable from './endpoint/provider-table.environment.js';
 
 /**
- * Adds a provider with a protocol of the app, for all clients of this process: it serves
- * deployments with `model: '<name>/…'` or `custom_llm_provider: '<name>'`, and checks them. Call it
- * before a `FastLiteLLM` reads such a deployment.
+ * Adds a provider with the app's own protocol for all clients of this process. It serves and checks
+ * deployments with `model: '<name>/…'` or `custom_llm_provider: '<name>'`. Call it before a
+ * `FastLiteLLM` reads such a deployment.
  *
  * @param name prefix of its models: lower-case letters, digits, `_` and `-`
  * @returns a function that removes the provider

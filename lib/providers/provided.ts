@@ -13,7 +13,7 @@ import type { Protocol } from './protocol.js';
 /** A provider defined by the app, with its own protocol. */
 export interface ProvidedProvider {
   readonly protocol: Protocol;
-  /** Default address. Without it, deployments set `api_base`, or the environment does. */
+  /** Default address. Without it, `api_base` must be set in deployments or in the environment. */
   readonly base?: string;
   /** Environment variables for its key; the first one set is used. Default: `<NAME>_API_KEY`. */
   readonly keys?: readonly string[];
@@ -56,7 +56,7 @@ export function addProvided(name: string, provider: ProvidedProvider): () => voi
     );
   const base = optional(given.base, undefined, (value) => checkString('provider.base', value, refuseArgument));
   if (base !== undefined && !/^https?:/.test(URL.canParse(base) ? new URL(base).protocol : '')) {
-    throw refuseArgument('provider.base', base, 'must be an http or https URL');
+    throw refuseArgument('provider.base', base, 'must be an http:// or https:// URL');
   }
   const keyHeader = optional(given.keyHeader, undefined, (value) => checkString('provider.keyHeader', value, refuseArgument).toLowerCase());
   const isOptional = optional(given.keyOptional, false, (value) => checkBoolean('provider.keyOptional', value, refuseArgument));

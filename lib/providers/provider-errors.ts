@@ -32,7 +32,8 @@ export class ProviderErrors {
     const { code = '', status } = this.statedIn(json);
     if (status !== undefined) return this.answered(status, json, head);
     if (/^[45]\d\d$/.test(code ?? '')) return this.answered(Number(code), json, head);
-    // Without one, a content filter or a prompt that is too long is a 400: the provider is well.
+    // Without a status, a content filter or a prompt that is too long counts as a 400, not as a
+    // failure of the provider.
     return this.answered(kindOfStatus(400, code ?? '') === 'bad_request' ? 500 : 400, json, head);
   }
 
@@ -42,7 +43,7 @@ export class ProviderErrors {
     const { mask } = endpoint;
     const clean = (text: string | null | undefined): string | undefined => (typeof text === 'string' ? mask.text(text) : undefined);
     const stated = this.statedIn(body, (name) => rawHeader(rawHeaders, name));
-    // Google answers a wrong key with 400, and its body says so.
+    // Google returns 400 for an invalid key; the body has the reason.
     const status = answerStatus === 400 && stated.status === 401 ? 401 : answerStatus;
     const [message, type, param, code] = [stated.message, stated.type, stated.param, stated.code].map(clean);
     const { details } = stated;
@@ -72,7 +73,7 @@ export class ProviderErrors {
   }
 }
 
-/** Its texts without credentials; a name that could be one is left out. */
+/** Its texts without credentials; a name that could be one is omitted. */
 function redacted(details: object, redact: (text: string) => string): Readonly<Record<string, unknown>> {
   return JSON.parse(JSON.stringify(details), (name, value: unknown) => {
     if (redact(name) !== name) return undefined;

@@ -21,13 +21,13 @@ export interface ProviderRequest {
 
 /** The connection of a request. */
 export interface SendingConnection {
-  /** Whether the socket has passed all bytes on: none of them is read any more. */
+  /** Whether the socket has passed all bytes on: none of them is read any longer. */
   readonly hasWrittenAll: boolean;
 }
 
-/** Receives an answer step by step: undici's handler interface without wrappers. */
+/** Receives an answer step by step. The same interface as undici's handlers, without wrappers. */
 export interface ProviderHandler {
-  /** @internal Which connection takes the request, where that is one of the pool. */
+  /** @internal Called with the connection that sends the request, if it is one of the pool's. */
   onLease?(connection: SendingConnection): void;
   /** Called before anything is sent. `abort` cancels the request. */
   onConnect(abort: (error?: Error) => void): void;
@@ -57,17 +57,17 @@ export function partsOf(body: RequestBytes): readonly (string | Buffer)[] {
   return typeof body === 'string' || Buffer.isBuffer(body) ? [body] : body;
 }
 
-/** Bytes that are written in one turn of the event loop: the system copies them meanwhile. */
+/** Number of bytes written in one turn of the event loop, during which the system copies them. */
 const PORTION = 256 * 1024;
 
-/** A body that is sent in parts, whose length undici has to be told; `undefined` for others. */
+/** Length of a body that is sent in parts, which undici needs; `undefined` for other bodies. */
 export function sentParts(body: RequestBytes): readonly Buffer[] | undefined {
   if (typeof body === 'string') return undefined;
   if (!Buffer.isBuffer(body)) return body;
   return body.length > PORTION ? [body] : undefined;
 }
 
-/** The parts for undici, which writes what it gets at once: those of long bodies in turns. */
+/** The parts for undici, which writes them at once; long bodies are yielded in several turns. */
 export function portionsOf(parts: readonly Buffer[]): Iterable<Buffer> | AsyncIterable<Buffer> {
   return lengthOf(parts) > PORTION ? inPortions(parts) : parts;
 }

@@ -20,7 +20,7 @@ describe.each(Object.entries(WRITERS))('schemas for %s', (_, write) => {
     ['defaults', { type: 'string', default: Array.from({ length: 20_000 }, () => [1]) }],
   ])('are refused where references multiply %s', (_what, definition) => {
     const schema = { type: 'object', properties: many(5000, E), $defs: { E: definition } };
-    expect(() => write(schema)).toThrow(/tools\[0\]: must have at most/);
+    expect(() => write(schema)).toThrow(/tools\[0\]: must (?:have at most|not be nested deeper)/);
   });
 
   it('are rejected if a reference of many steps is followed repeatedly', () => {

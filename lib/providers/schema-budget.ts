@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from '../common/errors.js';
 
-/** More than any request has, and what is written in about 0.1 s. */
+/** More than any request has, and written in about 0.1 s. */
 const MOST_PARTS = 100_000;
-/** As the largest body: without references a schema is no longer than what was sent. */
+/** As the largest body, because without references a schema is no longer than the request. */
 const LONGEST = 32 * 1024 * 1024;
 
 /**

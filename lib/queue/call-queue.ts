@@ -20,8 +20,8 @@ export interface QueueContext {
   readonly component: string;
   readonly recorder?: CallRecorder;
   /**
-   * How often calls check whether another thread or process, which does not report it, has freed
-   * what they wait for. Default 250; `Infinity`: never.
+   * Interval in ms at which calls check whether another thread or process has freed capacity
+   * without reporting it. Default 250; `Infinity`: never.
    */
   readonly pollMs?: number;
 }
@@ -62,9 +62,9 @@ export interface NotYet<F> {
   readonly isNotYet: true;
   /** Error of the call if waiting cannot help. */
   readonly failure: F;
-  /** Until it may go; `undefined` where an event decides. */
+  /** Until it may go; `undefined` if an event decides. */
   readonly retryAfterMs: number | undefined;
-  /** Whether it may go before: a call in flight may free what it needs. */
+  /** Whether it may proceed earlier, because a call in flight can free capacity. */
   readonly mayBeSooner: boolean;
   /** Whether a call with fewer tokens might go. */
   readonly dependsOnTokens: boolean;
@@ -77,7 +77,10 @@ export interface Wanted<R, F> {
   /** Where a call of the same group waits, this one goes after it. Default: the lane. */
   readonly group?: unknown;
   readonly tryToGo: () => MaybePromise<R | NotYet<F>>;
-  /** Gives back what a call got after it had left. Needed where `tryToGo` answers later. */
+  /**
+   * Releases the selection of a call that has left the queue. Required if `tryToGo` is
+   * asynchronous.
+   */
   readonly giveBack?: (result: R) => void;
 }
 
@@ -155,11 +158,11 @@ class Drain {
     this.serviceMs[this.served++ % REMEMBERED] = durationMs;
   }
 
-  /** Calls that leave for a deployment, per second; 0 where none did in the last minute. */
+  /** Calls that leave for a deployment, per second; 0 if none did in the last minute. */
   perSecond(nowMs: number): number {
     const recent = this.goneAtMs.filter((atMs) => nowMs - atMs < WINDOW_MS);
     if (recent.length === 0) return 0;
-    // One call gives no rate: it counts as one per second.
+    // A single call has no rate, so it counts as one per second.
     return recent.length / Math.max(1, (nowMs - recent[0]) / 1000);
   }
 
@@ -214,13 +217,13 @@ export class CallQueue {
   }
 
   /**
-   * Lets a call go at once, or when its turn comes. A `NotYet` comes back where the call would wait
-   * in vain. Not `async`: a call that need not wait continues in the same turn.
+   * Lets a call proceed at once, or when its turn comes. Returns a `NotYet` if waiting would be
+   * useless. Not `async`: a call that need not wait continues in the same turn.
    * @throws CallQueueError when the queue is full, or the call has waited its time
-   * @throws RequestCancelledError when the call is cancelled meanwhile
+   * @throws RequestCancelledError if the call is cancelled while it waits
    */
   go<R, F>(call: QueuedCall, wanted: Wanted<R, F>): MaybePromise<R | NotYet<F>> {
-    // Where others wait for the same, they go first.
+    // Others that wait for the same deployments go first.
     if (this.groups.has(wanted.group ?? wanted.lane)) return this.wait(call, wanted);
     const { wakes } = this;
     const result = wanted.tryToGo();
@@ -323,7 +326,7 @@ export class CallQueue {
     this.wakeAt(untilMs);
   }
 
-  /** @throws CallQueueError where the call does not fit, or takes the place of less urgent ones. */
+  /** @throws CallQueueError if the call does not fit, or takes the place of less urgent ones. */
   private makeRoom(waiter: Waiter): void {
     const { maxCalls, maxPromptTokens, maxCallsPerTenant } = this.bounds;
     const isTenantFull = this.order.sizeOf(waiter.tenant) >= maxCallsPerTenant;
@@ -363,7 +366,7 @@ export class CallQueue {
   }
 
   private ask(waiter: Waiter): void {
-    // A strategy of the app may throw: the error is that call's.
+    // The app's strategy can throw; the error belongs to that call.
     const failed = (error: unknown): undefined => waiter.reject(error as Error) as undefined;
     let answer: MaybePromise<NotYet<unknown> | undefined>;
     try {

@@ -78,7 +78,7 @@ export interface QueueStatus {
   readonly promptTokens: number;
   /** Calls that were denied or displaced since the start because the queue was full. */
   readonly refused: number;
-  /** Calls since the start that no deployment accepted in time. */
+  /** Calls since the start for which no deployment became eligible in time. */
   readonly late: number;
   readonly byClass: Readonly<Record<QueueClass, QueueClassStatus>>;
   /** Calls that left the queue for a deployment, per second over the last minute. */

@@ -1,7 +1,7 @@
 import { callback, integer, type OptionsOf, type Resolved } from '../common/option.js';
 import type { QueueClass } from './queue-class.js';
 
-/** The call for which a function of `QueueOptions` is called. */
+/** The call that is passed to the functions in `QueueOptions`. */
 export interface QueuedCaller {
   /** The requested model group. */
   readonly model: string;
@@ -42,6 +42,6 @@ export const QUEUE = {
   mayRaise: callback<(caller: QueuedCaller) => boolean>(),
 };
 
-/** How calls wait in `LlmClient` if no deployment can take them now. */
+/** How calls wait in `LlmClient` while no deployment is eligible. */
 export interface QueueOptions extends OptionsOf<typeof QUEUE> {}
 export type ResolvedQueueOptions = Resolved<typeof QUEUE>;

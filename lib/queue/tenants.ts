@@ -94,7 +94,7 @@ export class Tenants<T extends Waiting> {
   }
 
   /**
-   * The call whose turn it is; `undefined` where every call is blocked. A tenant whose calls are
+   * The call whose turn it is; `undefined` if every call is blocked. A tenant whose calls are
    * all blocked keeps its place in the round: it goes first once one of them may go.
    */
   next(isBlocked: (call: T) => boolean): T | undefined {
@@ -113,7 +113,7 @@ export class Tenants<T extends Waiting> {
       this.endTurn(name, tenant);
     }
     if (short.length === 0) return undefined;
-    // All rounds but the last at once: a long prompt needs hundreds of them.
+    // Computes all rounds but the last at once, because a long prompt needs hundreds of them.
     for (const tenant of short) tenant.deficit += (rounds - 1) * tenant.quantum;
     return this.next(isBlocked);
   }

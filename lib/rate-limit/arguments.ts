@@ -9,9 +9,9 @@ import type { RateLimitScope } from './store.js';
 
 /** Selects the limits. Default: those in the options themselves. */
 export interface LimitChoice {
-  /** A name in `rateLimit.limits`; together with `limits`, the name that they count under. */
+  /** A name in `rateLimit.limits`; together with `limits`, the name of their counters. */
   readonly limit?: string;
-  /** Limits of this call. Reuse the object: it is checked once. */
+  /** Limits of this call. Reuse the object, because it is checked only once. */
   readonly limits?: RateLimits;
 }
 
@@ -85,7 +85,7 @@ export class LimitTable {
     const named = this.options.named.get(name);
     if (named !== undefined) return named;
     const hint = suggestion(String(name), [DEFAULT_LIMIT_NAME, ...this.options.named.keys()]);
-    throw new InvalidArgumentError(`${path}limit`, name, `must be a name of rateLimit.limits${hint}`, 'UNKNOWN_LIMIT');
+    throw new InvalidArgumentError(`${path}limit`, name, `must be a name in rateLimit.limits${hint}`, 'UNKNOWN_LIMIT');
   }
 
   scope(key: string, choice: LimitChoice): RateLimitScope {

@@ -44,7 +44,7 @@ describe('rate limit options', () => {
     ['rateLimit.limits.chat: must set at least one limit', { limits: { chat: {} } }],
     ['rateLimit.limits.chat.burst: ', { limits: { chat: { burst: 1 } } }],
     [
-      'rateLimit.limits.default: must have another name: the limits in the options themselves use this one',
+      'rateLimit.limits.default: must have a different name, because the limits in the options use this name',
       { limits: { default: { burst: 1 } } },
     ],
     ['rateLimit.limits.a b: must have 1 to 128', { limits: { 'a b': { requestsPerMinute: 1 } } }],

@@ -80,7 +80,7 @@ function checkNamed(path: string, value: unknown): ReadonlyMap<string, RateLimit
   const entries = Object.entries(checkObject(path, value)).map(([name, limits]): [string, RateLimit] => {
     const at = joinPath(path, name);
     if (name === DEFAULT_LIMIT_NAME)
-      throw refuseOption(at, limits, 'must have another name: the limits in the options themselves use this one');
+      throw refuseOption(at, limits, 'must have a different name, because the limits in the options use this name');
     return [checkLimitName(at, name), compileLimit(name, limits as RateLimits, at)];
   });
   return new Map(entries);
@@ -99,7 +99,7 @@ export function isLimitName(name: string): boolean {
 function ownLimits(options: RateLimitOptions, settings: Pick<RateLimits, 'requestsPerMinute' | 'burst'>): RateLimits {
   const set = Object.fromEntries(LIMIT_KEYS.filter((key) => options[key] !== undefined).map((key) => [key, options[key]])) as RateLimits;
   const { requestsPerMinute, burst } = settings;
-  // The default of 10 a second would undo a larger figure of the environment.
+  // The default of 10 per second would cancel a larger figure from the environment.
   const base = hasLimits(set) || requestsPerMinute !== undefined ? set : DEFAULT_LIMITS;
   return { ...base, ...(requestsPerMinute !== undefined && { requestsPerMinute }), ...(burst !== undefined && { burst }) };
 }

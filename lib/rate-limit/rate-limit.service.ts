@@ -45,7 +45,7 @@ export interface RateLimitStats {
 export interface BudgetReport {
   readonly period: BudgetPeriod;
   readonly limitUsd: number;
-  /** Settled in the current window. */
+  /** Settled spend in the current window. */
   readonly spentUsd: number;
   /** Held by calls that have not been settled. */
   readonly heldUsd: number;
@@ -68,8 +68,7 @@ export interface BudgetChoice extends LimitChoice {
 export interface BudgetHoldsReport {
   readonly count: number;
   /**
-   * Up to 20, the oldest first. One that is older than any possible call belongs to a call that
-   * never ended.
+   * Up to 20 holds, oldest first. A hold that is older than any possible call was never settled.
    */
   readonly oldest: readonly { readonly usd: number; readonly ageMs: number }[];
 }
@@ -105,7 +104,7 @@ export interface CrashChoice {
   readonly id: string;
 }
 
-/** A settlement in a list. */
+/** A settlement for a dead process, in USD. */
 export interface CrashReport extends CrashChoice {
   /** The highest possible cost of the call. */
   readonly heldUsd: number;
@@ -194,17 +193,17 @@ export class RateLimiterService implements Capability {
     this.table = new LimitTable(options, noBudgets);
   }
 
-  /** Calls `listener` for each mark of `budgets.alertAt` that a budget crosses. @internal */
+  /** Calls `listener` for each mark in `budgets.alertAt` that a budget crosses. @internal */
   whenBudgetCrosses(listener: (alert: BudgetAlert) => void): void {
     this.budgetCounts.whenCrossed(listener);
   }
 
-  /** Reports that a soft budget is spent, as other budgets. @internal */
+  /** Reports that a soft budget is spent, like other budgets. @internal */
   reportSoftBudget(alert: BudgetAlert): void {
     this.budgetCounts.report(alert);
   }
 
-  /** Charges requests and tokens if all limits allow it. `release(key)` frees a slot. */
+  /** Charges requests and tokens if all limits allow them. `release(key)` frees a slot. */
   check(key: string, options: CheckOptions = {}): RateLimitResult {
     return this.reserve(checkKey('key', key), options);
   }
@@ -252,8 +251,8 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Replaces the reserved tokens by the used ones (0 releases all) and the hold by the cost, and
-   * frees the slots. A number means tokens; the whole hold is then spent. Settling twice, or
+   * Replaces the reserved tokens with the used ones (0 releases all) and the hold with the cost,
+   * and frees the slots. A number means tokens; the whole hold is then spent. Settling twice, or
    * settling a denial, does nothing. Does not wait for the store.
    */
   settle(reservation: Reservation, actual: number | ActualUsage): void {
@@ -261,7 +260,7 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * `settle` for amounts that are checked: tokens and nano-USD, by default all that is held.
+   * `settle` for checked amounts: tokens and nano-USD, by default everything that is held.
    * @internal
    */
   settleHeld(reservation: Reservation, tokens: number | undefined, nanoUsd: number | undefined): void {
@@ -303,7 +302,7 @@ export class RateLimiterService implements Capability {
     const charged = await this.store.refundCrash?.(name, nano);
     if (charged === undefined) return undefined;
     const change = `from ${usdOf(charged)} to ${usdOf(nano)} USD`;
-    this.log?.log(`Rate limiter: crash settlement ${visibleText(name.id)} corrected ${change} (limit ${visibleText(name.limit)})`);
+    this.log?.log(`Rate limiter: corrected crash settlement ${visibleText(name.id)} ${change} (limit ${visibleText(name.limit)})`);
     return { chargedUsd: usdOf(charged) };
   }
 
@@ -338,7 +337,7 @@ export class RateLimiterService implements Capability {
     return { count, oldest: oldest.map(({ nanoUsd, ageMs }) => ({ usd: usdOf(nanoUsd), ageMs })) };
   }
 
-  /** Replaces what a key has spent in the current window of a budget. `reset` clears everything. */
+  /** Sets the spend of a key in the current window of a budget. `reset` clears everything. */
   async setSpent(key: string, usd: number, options: BudgetChoice = {}): Promise<void> {
     await this.changeBudget(key, options, { kind: 'spent', nanoUsd: checkUsd('usd', usd, 0) });
   }
@@ -351,11 +350,13 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Adds to what a key has spent in the first budget of a limit, without a decision.
+   * Adds to the spend of a key in each budget of a limit, without a decision.
    * @internal
    */
   addSpent(scope: RateLimitScope, nanoUsd: number): MaybePromise<void> {
-    return this.store.changeBudget?.(scope, { budget: 0, kind: 'added', nanoUsd });
+    const count = scope.limit.budgets?.length ?? 0;
+    const add = (budget: number): MaybePromise<void> => this.store.changeBudget?.(scope, { budget, kind: 'added', nanoUsd });
+    return count <= 1 ? add(0) : inOrder(count, add);
   }
 
   /**
@@ -376,8 +377,8 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Raises what a reservation holds to `nanoUsd`; returns the denial of a budget.
-   * @param expectedNanoUsd Charge if this process dies. Default: all that is held.
+   * Raises the hold of a reservation to `nanoUsd`; returns the denial of a budget.
+   * @param expectedNanoUsd Charge if this process dies. Default: the whole hold.
    * @internal
    */
   raise(reservation: Reservation, nanoUsd: number, expectedNanoUsd?: number): MaybePromise<Extension> {
@@ -399,7 +400,7 @@ export class RateLimiterService implements Capability {
     const taken = Reservation.takenBy(reservation);
     if (taken === undefined || taken.isSettled || this.store.reserveMore === undefined || tokens <= 0) return undefined;
     return whenKnown(this.store.reserveMore(taken, tokens), (more) => {
-      // A request that exceeds the limit by itself does so the next time, too.
+      // A request that exceeds the limit by itself would also be denied the next time.
       if ('limit' in more) {
         const isTooMuch = reservedTokens(taken) + tokens > (more.limit.tokensPerMinute ?? Infinity);
         return isTooMuch ? { ...more, retryAfterMs: Infinity } : more;
@@ -464,7 +465,7 @@ export class RateLimiterService implements Capability {
     return this.table.get(choice);
   }
 
-  /** Returns the store's decision, and counts it. The caller checks the arguments. */
+  /** Returns the store's decision, and counts it. The caller must have checked the arguments. */
   decide(
     scopes: readonly RateLimitScope[],
     cost: number,
@@ -477,7 +478,7 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * The limit of this name, or the default one.
+   * Returns the limit of this name, or the default one.
    * @throws InvalidArgumentError for an unknown name
    * @internal
    */
@@ -497,8 +498,8 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Counts a call that a limit denied after its request was allowed: `LlmClient` knows the price
-   * of a call when it has selected a deployment.
+   * Counts a call that a limit denied after its request was allowed, because `LlmClient` knows the
+   * price only once it has selected a deployment.
    * @internal
    */
   deniedLater(exceeded: string): void {
@@ -506,7 +507,7 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Starts to remember the keys that come near their limits. For dashboards.
+   * Starts to track the keys that are close to their limits, for dashboards.
    * @internal
    */
   watch(): LimitWatch {
@@ -514,8 +515,8 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Tells when a reservation was settled or an operator has changed a budget: what was denied may
-   * be allowed now. Returns the function that stops that.
+   * Calls `listener` when a reservation was settled or an operator has changed a budget, so that
+   * denied requests may now be allowed. Returns a function that removes it.
    * @internal
    */
   whenFreed(listener: (scopes: readonly RateLimitScope[]) => void): () => void {
@@ -524,7 +525,7 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Adds metrics of what waits for this limiter.
+   * Adds the metrics of a queue for this limiter.
    * @internal
    */
   addMetrics(samples: () => readonly MetricSample[]): void {
@@ -637,7 +638,7 @@ export class RateLimiterService implements Capability {
 
   private pay(taken: Taken, tokens: number, nanoUsd: number, isProvisional?: boolean): MaybePromise<void> {
     const { scopes, outage, more } = taken;
-    // Each part of the reservation is settled with its own time.
+    // Each part of the reservation is settled at its own time.
     let left = tokens;
     for (const each of more) {
       const used = Math.min(left, each.tokens);
@@ -667,16 +668,20 @@ export class RateLimiterService implements Capability {
     if (this.store.synchronous === true) return;
     throw new FastLiteLLMError(
       'STORE_ANSWERS_LATER',
-      `the ${this.store.kind} store decides asynchronously: call the method that ends in Async`,
+      `the ${this.store.kind} store decides asynchronously; call the method whose name ends in Async`,
     );
   }
 }
 
 /** Why limits with budgets are refused; `undefined`: they are not. */
+async function inOrder(count: number, step: (at: number) => MaybePromise<void>): Promise<void> {
+  for (let at = 0; at < count; at++) await step(at);
+}
+
 function whyNoBudgets({ kind, keepsBudgets }: RateLimitStore, sharedAs: string | null): string | undefined {
-  if (keepsBudgets !== true) return `requires a store that keeps budgets, which the ${kind} store does not`;
+  if (keepsBudgets !== true) return `requires a store with budgets, and the ${kind} store has none`;
   if (kind !== 'memory' || sharedAs === null) return undefined;
-  return 'cannot be used with sharedAs: budgets are kept by one thread; use Redis to share them';
+  return 'cannot be combined with sharedAs, because budgets are kept per thread; to share budgets, use Redis';
 }
 
 function checkKey(path: string, key: unknown): string {

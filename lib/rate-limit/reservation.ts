@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { usdOf } from '../common/nano-usd.js';
 import type { BudgetDenialReason } from './budget/account.js';
-import { tightestBudget } from './budget/standings.js';
+import { tightestBudget } from './budget/tightest-budget.js';
 import { hasBudgets, type ExceededLimit } from './limits.js';
 import type { MoreTokens, RateLimitDecision, RateLimitStanding, TakenRateLimit } from './store.js';
 
@@ -10,29 +10,28 @@ export interface RateLimitResult {
   readonly allowed: boolean;
   readonly reason: 'ok' | 'rate_limit_exceeded';
   /**
-   * The limit that denied or, if allowed, the one with the least left; with several scopes, that of
-   * `scope`.
+   * The limit that denied or, if allowed, the tightest one; with several scopes, that of `scope`.
    */
   readonly limit: number;
   readonly remainingRequests: number;
   /** Only with `tokensPerMinute`. */
   readonly remainingTokens?: number;
   /**
-   * If denied: the time until this request is allowed, provided that nothing else is charged.
-   * Absent if the request exceeds the limit by itself, or waits for a `release`.
+   * If denied: the time until this request would be allowed if nothing else is charged. Absent if
+   * the request alone exceeds the limit, or waits for a `release`.
    */
   readonly retryAfterMs?: number;
   /** Time until the limit is completely free again, if nothing is charged. */
   readonly resetMs: number;
-  /** The limit that denied; `usd`: a budget. */
+  /** The limit that denied; `usd` for a budget. */
   readonly exceeded?: ExceededLimit;
   /** Why a budget denied. */
   readonly budgetDenial?: BudgetDenialReason;
-  /** USD that the tightest budget of `scope` has left. Only with budgets. */
+  /** Remaining USD of the tightest budget of `scope`. Only with budgets. */
   readonly remainingUsd?: number;
   /** Index of the scope that the figures refer to. */
   readonly scope: number;
-  /** The store could not decide: this is the configured decision. */
+  /** Set if the store could not decide; this is the configured decision. */
   readonly outage?: RateLimitDecision['outage'];
 }
 
@@ -72,7 +71,7 @@ export class Reservation implements RateLimitResult {
   // one.
   #taken: Taken | undefined = undefined;
 
-  /** @param asked What was to be taken; nothing by a peek. */
+  /** @param asked The requested charge; nothing for a peek. */
   constructor(decision: RateLimitDecision, asked?: Asked) {
     const { allowed, exceeded, standings, retryAfterMs, scope, outage, atMs, lease, hold, budget } = decision;
     const { limit = 0, remainingRequests = 0, remainingTokens, resetMs = 0, budgets }: Partial<RateLimitStanding> = standings[scope] ?? {};
@@ -84,14 +83,14 @@ export class Reservation implements RateLimitResult {
     this.retryAfterMs = allowed || retryAfterMs === Infinity ? undefined : retryAfterMs;
     this.resetMs = resetMs;
     this.exceeded = exceeded;
-    // Always set: reservations with and without a budget are then of one shape.
+    // Always set, so that reservations with and without a budget have the same shape.
     this.budgetDenial = budget?.reason;
     this.remainingUsd = budgets === undefined ? undefined : usdOf(tightestBudget(budgets).leftNanoUsd);
     this.scope = scope;
     this.outage = outage;
     if (!allowed || asked === undefined) return;
     const { scopes, tokens, nanoUsd = 0 } = asked;
-    // A spread instead of the fields takes 3 us.
+    // Fields are listed, because a spread takes 3 us.
     this.#taken = { scopes, tokens, atMs, lease, hold, nanoUsd, more: NONE, outage, isSettled: false, isReleased: false };
   }
 

@@ -59,7 +59,7 @@ export interface RateLimitDecision {
   readonly hold?: unknown;
   /** Present if `exceeded` is `usd`. */
   readonly budget?: BudgetDenial;
-  /** The store could not decide: this is the configured decision. */
+  /** Set if the store could not decide; this is the configured decision. */
   readonly outage?: 'deny' | 'allow' | 'local';
 }
 
@@ -68,7 +68,9 @@ export interface TakenRateLimit {
   readonly scopes: readonly RateLimitScope[];
   readonly tokens: number;
   readonly more?: readonly MoreTokens[];
-  /** `Infinity` if a request is released only by its key: then any request of the key ends. */
+  /**
+   * `Infinity` if the request can be released only by its key; any request of that key then ends.
+   */
   readonly atMs: number;
   readonly lease?: string;
   /** Nano-USD held, including extensions. */
@@ -78,12 +80,12 @@ export interface TakenRateLimit {
 }
 
 /**
- * The amounts that a settlement added to budgets; empty if no money was held. A store can leave out
+ * The amounts that a settlement added to budgets; empty if no money was held. A store can omit
  * budgets that have crossed no mark of `rateLimit.budgets.alertAt`.
  */
 export type Settled = readonly BudgetSpending[] | void;
 
-/** The store could not decide on an extension, and denies it as configured. */
+/** The store could not decide on an extension, which is denied as configured. */
 export interface ExtensionOutage {
   readonly limitName: string;
   readonly outage: 'deny';
@@ -92,14 +94,14 @@ export interface ExtensionOutage {
 /** The denial of an extension, or nothing if the hold was raised. */
 export type Extension = (BudgetDenial & { readonly limitName: string }) | ExtensionOutage | undefined;
 
-/** Tokens that were reserved later for the same request. */
+/** Further tokens reserved for the same request. */
 export interface MoreTokens {
   readonly tokens: number;
-  /** The store's clock at the instant when they were charged. */
+  /** The store's time at which they were charged. */
   readonly atMs: number;
 }
 
-/** Why no more tokens are reserved for a request in flight. */
+/** Why no further tokens were reserved for a request in flight. */
 export interface TokenDenial {
   /** The limit that denies; the first one if the store cannot be reached. */
   readonly limit: RateLimit;
@@ -141,7 +143,7 @@ export interface BudgetKeys {
   readonly cursor?: string;
 }
 
-/** Identifies the settlement of a hold whose process died, by names of its store. */
+/** Identifies the settlement of a hold whose process died, by the store's own names. */
 export interface CrashName {
   readonly limit: string;
   readonly key: string;
@@ -171,20 +173,20 @@ export interface RateLimitStoreStats {
 }
 
 /**
- * Keeps the counters and decides. The memory store decides synchronously; any other can return
- * promises and uses its own clock. The service has checked the arguments.
+ * Stores the counters and decides on requests. The memory store decides synchronously; others can
+ * return promises, and use their own clock. Arguments are already checked by the service.
  */
 export interface RateLimitStore {
   /** `memory`, `redis`. */
   readonly kind: string;
   /** Whether every method returns its result at once, never a promise. */
   readonly synchronous?: boolean;
-  /** Whether it supports budgets. If not, limits with budgets are rejected. */
+  /** Whether the store supports budgets. If not, limits with budgets are rejected. */
   readonly keepsBudgets?: boolean;
   /** Whether it settles the holds of a dead process at their expected cost. */
   readonly settlesCrashes?: boolean;
   /**
-   * The connection of a store in Redis, for what else processes share.
+   * The connection of a store in Redis, for other data that processes share.
    * @internal
    */
   readonly redis?: SharedRedis;
@@ -206,8 +208,8 @@ export interface RateLimitStore {
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd?: number): RateLimitDecision | Promise<RateLimitDecision>;
 
   /**
-   * Replaces the reserved tokens by the used ones, at the time of the reservation, and the hold by
-   * `actualNanoUsd` (default: all of it is spent). Returns the amounts added to budgets. Called
+   * Replaces the reserved tokens with the used ones, at the time of the reservation, and the hold
+   * with `actualNanoUsd` (default: the whole hold). Returns the amounts added to budgets. Called
    * once for tokens; after a provisional call, a later one with the same tokens corrects the money.
    */
   settle(taken: TakenRateLimit, actualTokens: number, actualNanoUsd?: number, isProvisional?: boolean): Settled | Promise<Settled>;
@@ -242,7 +244,7 @@ export interface RateLimitStore {
    */
   crashSettlements?(count: number, cursor?: string): CrashSettlements | Promise<CrashSettlements>;
 
-  /** Corrects one of them, once. Returns the former charge; `undefined` if it does not exist. */
+  /** Corrects one of them, once. Returns the previous charge; `undefined` if it does not exist. */
   refundCrash?(crash: CrashName, nanoUsd: number): number | undefined | Promise<number | undefined>;
 
   /** Frees the slots under `maxConcurrent`. Called once per reservation. */
@@ -251,7 +253,7 @@ export interface RateLimitStore {
   /** Clears the counters of one key under one limit. */
   reset(scope: RateLimitScope): void | Promise<void>;
 
-  /** Returns how many keys the store holds and has evicted. */
+  /** Returns the number of keys in the store, and of evicted keys. */
   stats(): RateLimitStoreStats;
   /** Metrics of the store, in addition to those of the service. */
   metrics(): readonly MetricSample[];

@@ -77,7 +77,7 @@ export function quotaSamples(quotas: QuotaDomains | undefined, nowMs: number): r
   const refused = 'Responses with status 429 that closed a provider quota.';
   return [
     sample('quotas', 'Known quotas of providers.', 'gauge', all.length),
-    sample('quotas_closed', 'Quotas of providers that are closed after a 429.', 'gauge', closed),
+    sample('quotas_closed', 'Provider quotas closed by a 429.', 'gauge', closed),
     sample('quota_closures_total', refused, 'counter', quotas.closures),
   ];
 }
@@ -86,7 +86,7 @@ export function quotaSamples(quotas: QuotaDomains | undefined, nowMs: number): r
 function outcomeSamples(deployment: string, outcomes: Deployment['outcomes']): MetricSample[] {
   if (outcomes.success + outcomes.failure + outcomes.refused === 0) return [];
   const help = 'Finished calls of a deployment, by outcome.';
-  const seconds = 'Duration of the successful calls of a deployment, from sending to the end of the answer.';
+  const seconds = 'Total duration of the successful calls of a deployment, from sending to the end of the answer.';
   return [
     ...(['success', 'failure', 'refused'] as const).map((outcome) =>
       sample('deployment_calls_total', help, 'counter', outcomes[outcome], { deployment, outcome }),

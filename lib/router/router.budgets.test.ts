@@ -62,7 +62,9 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     const { router } = open({
       modelList: [deployment('a', { max_budget: 2, budget_duration: '1mo', ...price }), deployment('b', { max_budget: 2, ...price })],
     });
-    expect(router.warnings).toEqual(['litellm_params: max_budget has no effect without budget_duration']);
+    expect(router.warnings).toEqual([
+      'litellm_params: max_budget is ignored because budget_duration is not set; set budget_duration, or remove max_budget',
+    ]);
     pay(router, 'b');
     pay(router, 'a');
     expect(stateOf(router)).toEqual(['a over_budget', 'b available']);

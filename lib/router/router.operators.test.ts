@@ -23,7 +23,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     const { router, clock } = two();
     const picks = [1, 2, 3].map(() => router.acquire('a'));
     for (const pick of picks) router.failed(pick, { status: 429, retryAfterMs: 20_000 });
-    expect(lines).toEqual(['Router: deployment a (gpt-4) in cooldown for 20 s (status 429)']);
+    expect(lines).toEqual(['Router: deployment a (gpt-4) is in cooldown for 20 s (status 429)']);
     expect(valueOf(router, 'cooldowns_total')).toBe(1);
     clock.pass(20_001);
     router.failed(router.acquire('a'), { status: 429 });
@@ -34,7 +34,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
   it('names a time-out as such, because no provider has answered 408', () => {
     const { router } = two();
     for (let turn = 0; turn < 5; turn++) router.failed(router.acquire('a'), { status: 408, timeout: true });
-    expect(lines).toEqual(['Router: deployment a (gpt-4) in cooldown for 15 s (no answer in time)']);
+    expect(lines).toEqual(['Router: deployment a (gpt-4) is in cooldown for 15 s (no answer in time)']);
   });
 
   it('shows the last failure of a deployment, also after its cooldown', () => {

@@ -55,7 +55,7 @@ describe('the router options', () => {
     expect(() => routerOn(engine, { modelList })).toThrow(expect.objectContaining({ path: `router.modelList[1].${path}` }));
     const { router } = routerOn(engine, { modelList, ignoreInvalidDeployments: true });
     expect(router.deployments()).toHaveLength(1);
-    expect(router.warnings).toEqual([expect.stringContaining('entry skipped')]);
+    expect(router.warnings).toEqual([expect.stringContaining('skipped an invalid deployment')]);
   });
 
   it('read numbers and switches of a deployment that are text, as an environment variable has them', () => {
@@ -74,8 +74,8 @@ describe('the router options', () => {
     const { router } = routerOn(engine, { modelList: [{ model_name: 'a', litellm_params: params }] });
     expect(router.warnings).toEqual(
       expect.arrayContaining([
-        'litellm_params: budget_duration has no effect without max_budget',
-        'cache_read_input_token_cost, input_cost_per_token_flex: no effect without input_cost_per_token or output_cost_per_token',
+        'litellm_params: budget_duration is ignored because max_budget is not set; set max_budget, or remove budget_duration',
+        'prices are ignored because neither input_cost_per_token nor output_cost_per_token is set: cache_read_input_token_cost, input_cost_per_token_flex',
       ]),
     );
   });
@@ -86,8 +86,24 @@ describe('the router options', () => {
     const { router } = routerOn(engine, { modelList: [entry, turned] });
     const [first, second] = router.deployments().map(({ id }) => id);
     expect(first).toMatch(/^a\/openai\/a~[0-9a-f]{8}$/);
-    expect(second).toBe(`${first}#2`);
+    expect(second).toMatch(/^a\/openai\/a~[0-9a-f]{8}$/);
+    expect(second).not.toBe(first);
     expect(routerOn(engine, { modelList: [turned] }).router.deployments()[0].id).toBe(first);
+  });
+
+  it.each<[string, Record<string, unknown>, boolean]>([
+    ['a limit', { rpm: 5 }, true],
+    ['a weight', { weight: 2 }, true],
+    ['a price', { input_cost_per_token: 1e-6 }, true],
+    ['the key', { api_key: 'sk-other' }, false],
+    ['the address', { api_base: 'https://other.example' }, false],
+    ['the model', { model: 'openai/other' }, false],
+  ])('keep the id of a deployment when %s changes, or not', (_, change, isKept) => {
+    const idOf = (params: Record<string, unknown>): string => {
+      const litellm_params = { model: 'openai/a', api_key: 'sk-a', api_base: 'https://one.example', rpm: 1, ...params };
+      return routerOn(engine, { modelList: [{ model_name: 'a', litellm_params }] }).router.deployments()[0].id;
+    };
+    expect(idOf(change) === idOf({})).toBe(isKept);
   });
 });
 

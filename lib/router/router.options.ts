@@ -14,7 +14,7 @@ import { checkArray, checkKnownKeys, checkObject, checkString, joinPath, refuseO
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import type { CalledByApp } from './deployments/callability.js';
 import type { CallbackConfig } from './config/callback-settings.js';
-import { readConfigFile, type ClientConfig } from './config/config-file.js';
+import { readConfigFile, type ClientConfig, type ConfigSection } from './config/config-file.js';
 import type { ModelListEntry } from './deployments/deployment.js';
 import { refuseFileValue, resolveEnvironmentNames } from './config/file-values.js';
 import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './config/health-check-options.js';
@@ -42,6 +42,13 @@ export const OWN_OPTIONS = {
    * the gateway refuses to start because of them.
    */
   handledSettings: list(string(), { default: [] }),
+  /**
+   * Whether changes of that file take effect without a restart: its folder is watched, and `SIGHUP`
+   * reads it again. Default `false`: only `POST /config/reload` does.
+   *
+   * @see docs/configuration.md
+   */
+  watch: boolean({ default: false }),
   /**
    * LiteLLM's `router_settings`, with its names and units. They override those in the file; the
    * options override them.
@@ -88,7 +95,10 @@ export const ROUTER = { ...ROUTER_SETTINGS, ...OWN_OPTIONS };
 export interface RouterOptions extends OptionsOf<typeof ROUTER> {}
 
 /** The options, checked and complete. */
-export interface ResolvedRouterOptions extends Omit<Resolved<typeof OWN_OPTIONS>, 'configPath' | 'handledSettings' | 'routerSettings'> {
+export interface ResolvedRouterOptions extends Omit<
+  Resolved<typeof OWN_OPTIONS>,
+  'configPath' | 'handledSettings' | 'routerSettings' | 'watch'
+> {
   readonly input: RouterSettings;
   readonly settings: ResolvedRouterSettings;
   /** The path of a setting. Default: in the options. */
@@ -106,6 +116,10 @@ export interface ResolvedRouterOptions extends Omit<Resolved<typeof OWN_OPTIONS>
   readonly ofClient?: ClientConfig;
   /** The callbacks and alerts of the file. */
   readonly ofCallbacks?: CallbackConfig;
+  /** Settings of the file that have no effect: `section.key`. */
+  readonly ignored?: readonly string[];
+  /** Entries that the admin API has stored; added after those of `modelList`. */
+  readonly stored?: readonly ModelListEntry[];
   readonly modelFacts?: ModelFacts;
 }
 
@@ -113,6 +127,7 @@ const NAME = /^[\w.:-]{1,128}$/;
 
 /**
  * Checks the options and reads the file.
+ * @param document The content of the file, if it was read already.
  * @throws InvalidConfigurationError naming the option (`router.cooldownMs`), or the file and the
  * place in it.
  */
@@ -120,18 +135,20 @@ export function resolveRouterOptions(
   options: RouterOptions = {},
   around: Environment = process.env,
   path = 'router',
+  document?: ConfigSection,
 ): ResolvedRouterOptions {
   const at = (key: keyof RouterOptions): string => joinPath(path, key);
   const warnings = new Set<string>();
   const warn = (message: string): void => void warnings.add(message);
   checkKnownKeys(path, checkObject(path, options), Object.keys(ROUTER));
   const own = withKeys(options, (key) => key in ROUTER_SETTINGS) as RouterSettings;
-  const { configPath, handledSettings, routerSettings, modelList, sharedState, ...others } = resolveOptions(
+  const { configPath, handledSettings, routerSettings, modelList, sharedState, watch, ...others } = resolveOptions(
     OWN_OPTIONS,
     path,
     withKeys(options, (key) => key in OWN_OPTIONS),
   );
-  const file = configPath === undefined ? undefined : readConfigFile(configPath, { env: around, warn, handledSettings });
+  const file = configPath === undefined ? undefined : readConfigFile(configPath, { env: around, warn, handledSettings }, document);
+  if (watch && configPath === undefined) throw refuseOption(at('watch'), watch, 'requires router.configPath');
   const env = file?.env ?? around;
   if (configPath !== undefined && file !== undefined && file.unenforced.length > 0) {
     if (others.strict) throw unenforcedError(configPath, file.unenforced);
@@ -139,7 +156,7 @@ export function resolveRouterOptions(
   }
   const theirs = checkObject(
     at('routerSettings'),
-    resolveEnvironmentNames(routerSettings, env, (name) => warn(`environment variable ${name} is not set`)),
+    resolveEnvironmentNames(routerSettings, env, (name) => warn(`${at('routerSettings')} names the variable ${name}, which is not set`)),
   );
   const given = fromLiteLLM(at('routerSettings'), theirs, { refuse: refuseOption, warn });
   const ofSettings = sharedStateOf(at('routerSettings'), theirs, { env, refuse: refuseOption, warn }) ?? file?.sharedState;
@@ -163,6 +180,7 @@ export function resolveRouterOptions(
     env,
     ofClient: file?.ofClient,
     ofCallbacks: file?.ofCallbacks,
+    ignored: file?.ignored,
   };
 }
 

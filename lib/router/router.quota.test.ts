@@ -1,7 +1,7 @@
 import { useOf, type BucketRules } from '../../test/support/hidden-bucket.js';
 import { deployment, routerEngines, routerOn, type StandingClock } from '../../test/support/router-engines.js';
 import { isSampled, usuallyOrLong } from '../../test/support/long.js';
-import type { Pick } from './routing-context.js';
+import type { RoutedSelection } from './routing-context.js';
 import type { RouterService } from './router.service.js';
 import type { RouterSettings } from './settings.js';
 
@@ -12,7 +12,7 @@ const modelList = [
   deployment('c', { model: 'openai/gpt-4o-mini', api_key: 'sk-one' }, 'o'),
   deployment('d', { model: 'openai/gpt-4o', api_key: 'sk-two' }, 'p'),
 ];
-const told = (remaining: number, reset: string, limit = 60): Headers =>
+const limitHeaders = (remaining: number, reset: string, limit = 60): Headers =>
   new Headers({
     'x-ratelimit-limit-requests': String(limit),
     'x-ratelimit-remaining-requests': String(remaining),
@@ -22,7 +22,7 @@ const told = (remaining: number, reset: string, limit = 60): Headers =>
 describe.each(routerEngines().map((engine, row) => [engine.engine, engine, row] as const))('learned limits, %s', (_, engine, row) => {
   const open = (settings: RouterSettings = {}): { router: RouterService; clock: StandingClock } =>
     routerOn(engine, { modelList, learnLimits: true, ...settings });
-  const answered = (router: RouterService, pick: Pick, headers: Headers): void => {
+  const answered = (router: RouterService, pick: RoutedSelection, headers: Headers): void => {
     router.learnLimits(pick, headers);
     router.succeeded(pick, { latencyMs: 1 });
   };
@@ -31,7 +31,7 @@ describe.each(routerEngines().map((engine, row) => [engine.engine, engine, row] 
 
   it('holds back requests that exceed the reported limit, at all deployments of the quota', () => {
     const { router, clock } = open();
-    answered(router, router.acquire('m'), told(2, '58s'));
+    answered(router, router.acquire('m'), limitHeaders(2, '58s'));
     expect(available(router)).toEqual(['m', 'n', 'o', 'p']);
     router.acquire('n');
     router.acquire('m');
@@ -62,7 +62,7 @@ describe.each(routerEngines().map((engine, row) => [engine.engine, engine, row] 
     const limited = { ...modelList[0], litellm_params: { ...modelList[0].litellm_params, rpm: 1 } };
     const { router } = open({ enablePreCallChecks: true });
     router.setModelList([limited]);
-    answered(router, router.acquire('m'), told(50, '10s'));
+    answered(router, router.acquire('m'), limitHeaders(50, '10s'));
     expect(() => router.acquire('m')).toThrow(expect.objectContaining({ reached: ['requests'] }));
   });
 
@@ -119,19 +119,19 @@ describe.each(routerEngines().map((engine, row) => [engine.engine, engine, row] 
   it('changes nothing without learnLimits: as in LiteLLM, a lone deployment goes on after a 429', () => {
     const { router } = open({ learnLimits: false });
     const pick = router.acquire('m');
-    router.learnLimits(pick, told(0, '60s'));
+    router.learnLimits(pick, limitHeaders(0, '60s'));
     router.failed(pick, { status: 429, retryAfterMs: 60_000 });
     expect(available(router)).toEqual(['m', 'n', 'o', 'p']);
     expect(router.status()[0]).not.toHaveProperty('quota');
   });
 
-  it('shows in explain and status what was told, its age, and no key', () => {
+  it('shows in explain and status the reported limits, their age, and no key', () => {
     const { router, clock } = open();
-    answered(router, router.acquire('m'), told(30, '30s'));
+    answered(router, router.acquire('m'), limitHeaders(30, '30s'));
     clock.pass(5_000);
-    const quota = { told: [{ counted: 'requests', limit: 60, remaining: 35, ageMs: 5_000 }], closedForMs: 0 };
+    const quota = { reported: [{ counted: 'requests', limit: 60, remaining: 35, ageMs: 5_000 }], closedForMs: 0 };
     expect(router.explain('n').deployments[0]).toMatchObject({ id: 'b', eligible: true, quota });
-    expect(router.status().map((state) => state.quota?.told.length)).toEqual([1, 1, undefined, undefined]);
+    expect(router.status().map((state) => state.quota?.reported.length)).toEqual([1, 1, undefined, undefined]);
     expect(JSON.stringify([router.status(), router.explain('m')])).not.toContain('sk-');
   });
 

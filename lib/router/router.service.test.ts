@@ -283,13 +283,15 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(service.status()[0]).toMatchObject({ inFlight: 0, failures: 0, successes: 0, state: 'available' });
   });
 
-  it('returns a pick whose copy keeps its fields, but cannot release it', () => {
+  it('returns a selection whose copy keeps its fields, but cannot release it', () => {
     const { router: service } = router({ modelList: [deployment('a', { model: 'openai/*' }, 'gpt-*')] });
     const pick = service.acquire('gpt-4');
     const copy = { ...pick };
     expect(copy).toMatchObject({ model: 'openai/4', group: 'gpt-*', strategy: 'simple_shuffle' });
     for (const giveBack of ['succeeded', 'failed', 'cancelled'] as const) {
-      expect(() => service[giveBack](copy, { latencyMs: 1 })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'pick' }));
+      expect(() => service[giveBack](copy, { latencyMs: 1 })).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'selection' }),
+      );
     }
     expect(service.status()[0]).toMatchObject({ inFlight: 1, successes: 0, failures: 0 });
     service.succeeded(pick, { latencyMs: 1 });

@@ -1,32 +1,33 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { defaultLog, type LogSink } from '../common/log-sink.js';
-import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common/options.js';
-import { measure, SILENT_RECORDER, type CallSeries } from '../common/recorder.js';
+import { refuseArgument, refuseOption } from '../common/options.js';
+import { SILENT_RECORDER } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
 import { visibleText } from '../common/visible-text.js';
 import { type EngineChoice, engineHealth } from '../engine/engine-choice.js';
 import type { Deployment, ModelListEntry } from './deployments/deployment.js';
-import { DeploymentList } from './config/deployment-list.js';
+import { DeploymentList, type CheckedDeployment, type LeftOutEntry } from './config/deployment-list.js';
 import { calledModels, type CalledModels } from './selection/called-models.js';
 import { candidatesFor, type Candidate } from './selection/candidates.js';
 import { explainRouting, stateOf } from './selection/explain.js';
 import type { DeploymentState, RoutingExplanation } from './selection/explanation.js';
-import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } from './fallback-table.js';
+import type { FallbackKind, FallbackTarget } from './fallback-order.js';
 import { isRefused, statusOf, type CallFailure } from './health/failures.js';
 import { HealthChecks } from './health/health-checks.js';
 import { selfTest } from './engine/self-test.js';
 import { routerHealth } from './health/router-health.js';
-import type { Selection } from './selection/selection.js';
+import { Selection } from './selection/selection.js';
 import type { RouterContext } from './router-dependencies.js';
 import { readReportedLimits, type AnswerHeaders } from './quota/reported-limits.js';
 import type { RouterEngine } from './engine/engine.js';
-import { isRefusal, quotaSamples, RouterCounters } from './metrics.js';
+import { quotaSamples, RouterCounters } from './metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
 import { resolveRouterSettings, type ResolvedRouterSettings, type RouterSettings } from './settings.js';
-import type { RetryContext } from './selection/tried.js';
 import { RouterCore, type Cooldown } from './selection/router-core.js';
 import type { CallSuccess, CallUsage } from './state/call-success.js';
-import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
+import type { RoutedSelection, RoutingContext } from './routing-context.js';
+import type { CheckDeployment } from './deployments/callability.js';
+import { RouterView, type ViewedRouter } from './router-view.js';
 import { unknownGroups } from './selection/unknown-groups.js';
 import { stateForSharing } from './redis/shared-state-adapter.js';
 
@@ -39,7 +40,19 @@ export interface CooldownReport {
   readonly cause: string;
 }
 
-const NO_TARGETS: readonly FallbackTarget[] = [];
+/** A configuration that was read and checked, and is not in use yet. */
+export interface PreparedRouting {
+  readonly deployments: readonly Deployment[];
+  /** The id of each entry of `modelList`; `undefined` for one that is omitted. */
+  readonly listedIds: readonly (string | undefined)[];
+  /** The stored entries in use, by id. */
+  readonly stored: ReadonlyMap<string, ModelListEntry>;
+  /** Stored entries that cannot be used. */
+  readonly leftOut: readonly LeftOutEntry[];
+  /** Uses it for calls that begin from now on. Does not throw. */
+  apply(): void;
+}
+
 /** Outcome of a call that is reported without figures: the selection is released all the same. */
 const NOTHING_KNOWN: CallSuccess & CallFailure = { latencyMs: NaN };
 
@@ -47,12 +60,12 @@ const NOTHING_KNOWN: CallSuccess & CallFailure = { latencyMs: NaN };
  * Selects deployments for requests, keeps their state, and puts failing ones in cooldown.
  *
  * @example
- * const pick = router.acquire('gpt-4');
+ * const selection = router.acquire('gpt-4');
  * try {
- *   const answer = await send(pick.deployment, pick.model);
- *   router.succeeded(pick, { latencyMs, promptTokens: 12, completionTokens: 40 });
+ *   const answer = await send(selection.deployment, selection.model);
+ *   router.succeeded(selection, { latencyMs, promptTokens: 12, completionTokens: 40 });
  * } catch (error) {
- *   router.failed(pick, { error });
+ *   router.failed(selection, { error });
  * }
  */
 export class RouterService implements Capability {
@@ -61,13 +74,15 @@ export class RouterService implements Capability {
   private readonly core: RouterCore;
   private readonly counters = new RouterCounters();
   private readonly logger: LogSink;
-  private readonly list: DeploymentList;
-  private readonly series: CallSeries;
+  private readonly context: RouterContext;
+  private readonly viewed: ViewedRouter;
   private readonly healthChecks: HealthChecks | undefined;
   private readonly freedListeners: (() => void)[] = [];
   private readonly changedListeners: (() => void)[] = [];
   private readonly cooldownListeners: ((cooldown: CooldownReport) => void)[] = [];
+  private list: DeploymentList;
   private input: RouterSettings;
+  private current: RouterView;
 
   /** @internal Made by `FastLiteLLM`. */
   constructor(
@@ -75,23 +90,16 @@ export class RouterService implements Capability {
     private readonly options: ResolvedRouterOptions,
     context: RouterContext = {},
   ) {
-    const { now = steadyNow, random = Math.random, recorder = SILENT_RECORDER, modelFacts } = context;
-    const { settings, env, sharedAs, maxDeployments, sharedState, countTokens = context.countTokens } = options;
+    const { now = steadyNow, random = Math.random, recorder = SILENT_RECORDER } = context;
+    const { settings, sharedAs, maxDeployments, sharedState, countTokens = context.countTokens } = options;
     this.logger = context.logger ?? defaultLog();
+    this.context = context;
     this.input = options.input;
-    const reading = {
-      path: options.listPath ?? 'router.modelList',
-      pathOf: options.entryPath,
-      refuse: options.refuse ?? refuseOption,
-      env,
-      modelFacts,
-      check: context.check,
-      calledByApp: options.calledByApp,
-    };
-    this.list = new DeploymentList({ ...reading, ...context.reading }, (warning) => this.logger.warn(warning), options.strict);
+    this.list = this.listOf(options, context.check);
     this.list.report(options.warnings);
-    this.series = recorder.series(choice.active === 'native' ? 'rust_routing' : 'typescript_routing', 'pick');
-    this.core = new RouterCore(this.list.readAll(options.modelList, settings), settings, {
+    const { deployments, messages } = this.list.read(options, settings);
+    this.list.report(messages);
+    this.core = new RouterCore(deployments, settings, {
       choice,
       sharedAs,
       maxDeployments,
@@ -101,7 +109,14 @@ export class RouterService implements Capability {
       reports: sharedState !== undefined,
       onCooldown: (cooldown) => this.onCooldown(cooldown),
     });
-    this.list.report(unknownGroups(this.core.names, settings, options.settingPath ?? ((key) => `router.${key}`)));
+    this.viewed = {
+      core: this.core,
+      counters: this.counters,
+      series: recorder.series(choice.active === 'native' ? 'rust_routing' : 'typescript_routing', 'pick'),
+      release: (selection) => this.release(selection),
+    };
+    this.current = new RouterView(this.core.current, this.viewed);
+    this.list.report(this.unknownGroups(options));
     sharedState?.start(stateForSharing(this.core, sharedAs, this.logger));
     if (options.healthChecks !== undefined) {
       this.healthChecks = new HealthChecks(options.healthChecks, {
@@ -113,7 +128,25 @@ export class RouterService implements Capability {
 
   /** The settings, validated and with defaults. */
   get settings(): ResolvedRouterSettings {
-    return this.core.settings;
+    return this.current.settings;
+  }
+
+  /** Number of the configuration; each change of deployments or settings increments it. */
+  get version(): number {
+    return this.current.version;
+  }
+
+  /**
+   * Versions in use: the current one, and earlier ones that calls in flight can still use.
+   * @internal
+   */
+  get liveVersions(): number {
+    return this.core.liveVersions;
+  }
+
+  /** The router with its current configuration, which a call keeps until its end. @internal */
+  view(): RouterView {
+    return this.current;
   }
 
   /** Warnings about settings that are unknown or have no effect. Each is logged once. */
@@ -139,7 +172,7 @@ export class RouterService implements Capability {
    * deployment is eligible now.
    */
   getAvailableDeployment(model: string, context?: RoutingContext | null): Deployment | null {
-    return this.core.peek(model, context ?? undefined);
+    return this.core.current.peek(model, context ?? undefined);
   }
 
   /**
@@ -150,29 +183,29 @@ export class RouterService implements Capability {
    * @throws RouterRateLimitError if all deployments are in cooldown or at a limit.
    * @throws ContextWindowExceededError if the input is longer than every context window.
    */
-  acquire(model: string, context?: RoutingContext | null): RouterPick {
-    return this.series.sampled() ? this.bookMeasured(model, context) : this.book(model, context);
+  acquire(model: string, context?: RoutingContext | null): RoutedSelection {
+    return this.current.acquire(model, context);
   }
 
   /** Reports a successful call. Does nothing if the selection was already released. */
-  succeeded(pick: RouterPick, outcome?: CallSuccess | null): void {
-    if (!this.core.succeeded(pick, outcome ?? NOTHING_KNOWN)) return;
+  succeeded(selection: RoutedSelection, outcome?: CallSuccess | null): void {
+    if (!this.core.succeeded(selection, outcome ?? NOTHING_KNOWN)) return;
     this.counters.successes++;
     this.freed();
   }
 
   /** Reports a failed call, which may put the deployment in cooldown. */
-  failed(pick: RouterPick, outcome?: CallFailure | null): void {
+  failed(selection: RoutedSelection, outcome?: CallFailure | null): void {
     const failure = outcome ?? NOTHING_KNOWN;
-    if (!this.core.failed(pick, failure)) return;
+    if (!this.core.failed(selection, failure)) return;
     if (isRefused(failure, statusOf(failure))) this.counters.refusedByProviders++;
     else this.counters.failures++;
     this.freed();
   }
 
   /** Reports a call whose caller disconnected: not a failure of the deployment. */
-  cancelled(pick: RouterPick, outcome?: CallUsage | null): void {
-    if (!this.core.cancelled(pick, outcome ?? NOTHING_KNOWN)) return;
+  cancelled(selection: RoutedSelection, outcome?: CallUsage | null): void {
+    if (!this.core.cancelled(selection, outcome ?? NOTHING_KNOWN)) return;
     this.counters.cancellations++;
     this.freed();
   }
@@ -181,33 +214,34 @@ export class RouterService implements Capability {
    * Reports that a provider has begun to answer, for streams.
    * @internal
    */
-  answering(pick: RouterPick): void {
-    if (!this.settings.learnLimits) return;
-    this.core.answering(pick);
+  answering(selection: RoutedSelection): void {
+    if (Selection.checked(selection).booking.quota === undefined) return;
+    this.core.answering(selection);
     this.freed();
   }
 
   /**
-   * Gives a pick back for which nothing was sent: it counts as never made.
+   * Releases a selection for which nothing was sent, as if it had never been made.
    * @internal
    */
-  unused(pick: RouterPick): void {
-    if (this.core.unused(pick)) this.freed();
+  release(selection: RoutedSelection): void {
+    if (this.core.releaseUnsent(selection)) this.freed();
   }
 
   /**
    * Reads the limits in the headers of an answer, under OpenAI's and Anthropic's names. Does
    * nothing without `learnLimits`. `LlmClient` does this for its own calls; an app that sends
    * requests itself calls it before `succeeded` or `failed`.
-   * @param headers A `Headers` of `fetch`, or anything with its `get`
+   * @param headers A `Headers` of `fetch`, or any object with its `get`
    */
-  learnLimits(pick: RouterPick, headers: AnswerHeaders): void {
-    if (this.settings.learnLimits) this.core.addReportedLimits(pick, readReportedLimits(headers, Date.now()));
+  learnLimits(selection: RoutedSelection, headers: AnswerHeaders): void {
+    if (Selection.checked(selection).booking.quota !== undefined)
+      this.core.addReportedLimits(selection, readReportedLimits(headers, Date.now()));
   }
 
   /**
-   * Calls `listener` when a deployment may take a request that it could not take before: one was
-   * released, or deployments or settings have changed. Limits that end with time call nothing.
+   * Calls `listener` when a deployment may have become eligible: a request was released, or
+   * deployments or settings have changed. Limits that expire do not call it.
    * @internal
    */
   whenFreed(listener: () => void): void {
@@ -225,7 +259,7 @@ export class RouterService implements Capability {
   }
 
   /**
-   * Returns the models of the deployments that requests for a name may go to; `undefined` for an
+   * Returns the models of the deployments that can serve requests for a name; `undefined` for an
    * unknown name.
    * @internal
    */
@@ -239,20 +273,7 @@ export class RouterService implements Capability {
    * take precedence over those of `*`
    */
   fallbacksOf(model: string, kind: FallbackKind = 'general', asked: string = model): readonly FallbackTarget[] {
-    checkString('model', model, refuseArgument);
-    checkString('asked', asked, refuseArgument);
-    checkOneOf('kind', kind, FALLBACK_KINDS, refuseArgument);
-    const { fallbacks, defaultFallbacks } = this.settings;
-    const names = (asked === model ? [model] : [model, asked]).flatMap((name) => {
-      const destination = this.core.names.find(name);
-      if (destination === null) return [name];
-      const { group, route, name: found } = destination;
-      // As in LiteLLM, who asks for one deployment does not ask for its group.
-      return route === 'id' ? [name, found] : [name, found, group.name];
-    });
-    const targets = fallbacksIn(fallbacks[kind], names);
-    if (targets.length > 0 || kind !== 'general') return targets;
-    return defaultFallbacks.length === 0 ? NO_TARGETS : defaultFallbacks.map((target) => ({ model: target }));
+    return this.current.fallbacksOf(model, kind, asked);
   }
 
   /**
@@ -260,16 +281,16 @@ export class RouterService implements Capability {
    * unknown name, else the name itself.
    */
   knownName(model: string): string {
-    return this.core.names.find(model)?.name ?? model;
+    return this.current.knownName(model);
   }
 
   /** Returns how many deployments of the model are neither in cooldown nor unhealthy. */
   healthyCount(model: string, context?: RoutingContext | null): number {
-    return this.core.healthyCount(model, context ?? undefined);
+    return this.current.healthyCount(model, context);
   }
 
   /**
-   * Returns the deployments that requests for a model may go to, those in rotation first. Books
+   * Returns the deployments that can serve requests for a model, those in rotation first. Reserves
    * nothing.
    * @internal
    */
@@ -277,7 +298,7 @@ export class RouterService implements Capability {
     return candidatesFor(this.core, model, context ?? undefined);
   }
 
-  /** Explains which deployment a request would get now, and why the others are not eligible. */
+  /** Explains which deployment would be selected now, and why others are not eligible. */
   explain(model: string, context?: RoutingContext | null): RoutingExplanation {
     return explainRouting(this.core, model, context ?? undefined);
   }
@@ -290,7 +311,9 @@ export class RouterService implements Capability {
 
   /** Replaces all deployments; those with the same id keep their state. */
   setModelList(list: readonly ModelListEntry[]): void {
-    this.use(this.list.readAll(list, this.settings), this.settings);
+    const { deployments, messages } = this.list.read({ modelList: list }, this.settings);
+    this.list.report(messages);
+    this.use(deployments, this.settings);
   }
 
   /**
@@ -301,6 +324,17 @@ export class RouterService implements Capability {
     const deployments = this.list.added(this.core.deployments, entry, this.settings);
     this.use(deployments, this.settings);
     return deployments[deployments.length - 1];
+  }
+
+  /**
+   * Reads a stored entry as it would be used, without changing anything.
+   * @param replacedId id of the deployment that it would replace
+   * @throws InvalidArgumentError naming the key.
+   * @internal
+   */
+  readStoredDeployment(entry: unknown, replacedId?: string): CheckedDeployment {
+    const others = this.core.deployments.filter(({ id }) => id !== replacedId);
+    return this.list.checked(entry, others, this.settings);
   }
 
   /**
@@ -337,6 +371,38 @@ export class RouterService implements Capability {
     this.input = input;
   }
 
+  /**
+   * Reads and checks another configuration completely. Nothing changes until it is applied.
+   * Settings that cannot change while the router runs (`sharedAs`, `sharedState`, `healthChecks`)
+   * are ignored.
+   *
+   * @param check Whether a deployment can be called, in the environment of this configuration.
+   * @throws InvalidConfigurationError naming the option, or the file and the place in it.
+   * @internal
+   */
+  prepare(options: ResolvedRouterOptions, check?: CheckDeployment, keepsDeployments = true): PreparedRouting {
+    const { settings, input } = options;
+    const list = this.listOf(options, check);
+    const { deployments: read, messages, ...others } = list.read(options, settings);
+    const known = new Map(this.core.deployments.map((deployment) => [deployment.id, deployment]));
+    // An unchanged deployment keeps its endpoint, credentials and quota.
+    const deployments = read.map((deployment) => {
+      const before = keepsDeployments ? known.get(deployment.id) : undefined;
+      return before !== undefined && before.equals(deployment) ? before : deployment;
+    });
+    this.core.reserve(deployments);
+    const apply = (): void => {
+      list.replaces(this.list);
+      this.list = list;
+      this.input = input;
+      this.use(deployments, settings);
+      list.report(options.warnings);
+      list.report(messages);
+      list.report(this.unknownGroups(options));
+    };
+    return { ...others, deployments, apply };
+  }
+
   /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     const nowMs = this.core.now();
@@ -369,40 +435,22 @@ export class RouterService implements Capability {
     await this.options.sharedState?.close();
   }
 
-  private book(model: string, context: RoutingContext | null | undefined): Selection {
-    try {
-      if (context?.explain === true) return this.bookExplained(model, context);
-      const pick = this.core.acquire(model, context ?? undefined);
-      this.counters.picks++;
-      return pick;
-    } catch (error) {
-      // A retry that finds nothing is not a request that was refused.
-      if (!context?.excludeIds?.length && !isRestricted(context)) this.counters.refused(error);
-      throw error;
-    }
+  private listOf(options: ResolvedRouterOptions, check: CheckDeployment | undefined): DeploymentList {
+    const { modelFacts, reading } = this.context;
+    const own = {
+      path: options.listPath ?? 'router.modelList',
+      pathOf: options.entryPath,
+      refuse: options.refuse ?? refuseOption,
+      env: options.env,
+      modelFacts,
+      check,
+      calledByApp: options.calledByApp,
+    };
+    return new DeploymentList({ ...own, ...reading }, (warning) => this.logger.warn(warning), options.strict);
   }
 
-  private bookExplained(model: string, context: RoutingContext): Selection {
-    const explanation = this.explain(model, context);
-    const pick = this.core.acquire(model, context);
-    this.counters.picks++;
-    // Where several are equal, another one may be selected.
-    pick.explanation = { ...explanation, chosen: pick.deployment.id };
-    return pick;
-  }
-
-  private bookMeasured(model: string, context: RoutingContext | null | undefined): Selection {
-    // A refusal is an answer: it is not a failure of the engine.
-    const booked = measure(this.series, () => {
-      try {
-        return this.book(model, context);
-      } catch (error) {
-        if (isRefusal(error)) return error;
-        throw error;
-      }
-    });
-    if (booked instanceof Error) throw booked;
-    return booked;
+  private unknownGroups({ settings, settingPath = (key) => `router.${key}` }: ResolvedRouterOptions): readonly string[] {
+    return unknownGroups(this.core.names, settings, settingPath);
   }
 
   private freed(): void {
@@ -412,6 +460,7 @@ export class RouterService implements Capability {
   /** Replaces deployments and settings. */
   private use(deployments: readonly Deployment[], settings: ResolvedRouterSettings): void {
     this.core.use(deployments, settings);
+    this.current = new RouterView(this.core.current, this.viewed);
     for (const listener of this.changedListeners) listener();
     this.freed();
   }
@@ -422,12 +471,6 @@ export class RouterService implements Capability {
     this.counters.cooldowns++;
     const seconds = Math.ceil((untilMs - this.core.now()) / 1000);
     for (const listener of this.cooldownListeners) listener({ id, group: modelName, seconds, cause });
-    this.logger.warn(`Router: deployment ${visibleText(id)} (${visibleText(modelName)}) in cooldown for ${seconds} s (${cause})`);
+    this.logger.warn(`Router: deployment ${visibleText(id)} (${visibleText(modelName)}) is in cooldown for ${seconds} s (${cause})`);
   }
-}
-
-/** Whether the attempts of a request rule out deployments that could have taken it. */
-function isRestricted(context: RetryContext | null | undefined): boolean {
-  const tried = context?.tried;
-  return tried !== undefined && (!tried.mayRepeat || tried.doneOrder !== undefined);
 }

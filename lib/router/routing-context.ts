@@ -38,7 +38,7 @@ export interface RoutingContext {
 }
 
 /** A selected deployment. Release it with `succeeded`, `failed` or `cancelled`. */
-export interface Pick {
+export interface RoutedSelection {
   readonly deployment: Deployment;
   /** The model to call: the deployment's, with `*` replaced by what the pattern captured. */
   readonly model: string;

@@ -2,7 +2,7 @@ import { boolean, custom, group, integer, list, number, resolveOptions, string, 
 import { checkArray, checkBoolean, checkObject, checkString, joinPath, optional, refuseOption, type Refuse } from '../common/options.js';
 import { readProviderBudgets, type Budget } from './config/budget-settings.js';
 import { checkErrorPolicy, type PolicyEnding } from './config/error-policies.js';
-import { readFallbacks, type Fallbacks, type FallbackTable } from './fallback-table.js';
+import { readFallbacks, type Fallbacks, type FallbackTable } from './fallback-order.js';
 import type { CustomRoutingStrategy } from './selection/strategies/custom.js';
 import { checkStrategy } from './selection/strategies/registry.js';
 import type { RoutingStrategy } from './selection/strategies/strategy.js';

@@ -71,14 +71,14 @@ const call = (more: Partial<CallRecord> = {}): CallRecord => ({
 /** A store in memory whose failures a test chooses. */
 class ScriptedStore implements SpendStore {
   readonly batches: (readonly string[])[] = [];
-  readonly startsMs: number[] = [];
   readonly ids = new Set<string>();
   fail: (calls: readonly string[]) => Error | undefined = () => undefined;
   wait: Promise<unknown> | undefined = undefined;
 
-  async write(calls: readonly string[]): Promise<number> {
-    this.startsMs.push(performance.now());
+  async write(given: readonly string[] | Buffer): Promise<number> {
     await this.wait;
+    // Copied, because a batch is valid only until it is written.
+    const calls = Buffer.isBuffer(given) ? (JSON.parse(given.toString()) as object[]).map((row) => JSON.stringify(row)) : given;
     const error = this.fail(calls);
     if (error !== undefined) throw error;
     this.batches.push(calls);
@@ -124,14 +124,30 @@ afterEach(async () => {
 
 describe('the spend log', () => {
   it('sends what comes within the interval together, and at most one statement in 100 ms', async () => {
-    const store = new ScriptedStore();
-    const log = open(store, { batchRows: 5 });
-    for (let i = 0; i < 23; i++) log.add(call());
-    expect(log.backlog).toBe(23);
-    await until(() => log.backlog === 0);
-    expect(store.batches.map(({ length }) => length)).toEqual([5, 5, 5, 5, 3]);
-    const gaps = store.startsMs.slice(1).map((ms, at) => ms - store.startsMs[at]);
-    expect(Math.min(...gaps)).toBeGreaterThan(95);
+    jest.useFakeTimers();
+    try {
+      const store = new ScriptedStore();
+      const log = open(store, { batchRows: 5 });
+      const statementsAfter = async (ms: number): Promise<number[]> => {
+        await jest.advanceTimersByTimeAsync(ms);
+        return store.batches.map(({ length }) => length);
+      };
+      for (let i = 0; i < 23; i++) log.add(call());
+      expect(log.backlog).toBe(23);
+      expect(await statementsAfter(1)).toEqual([5]);
+      for (let statements = 1; statements < 4; statements++) {
+        expect(await statementsAfter(98)).toHaveLength(statements);
+        expect(await statementsAfter(2)).toHaveLength(statements + 1);
+      }
+      // The rest waits for its interval.
+      expect(await statementsAfter(200)).toEqual([5, 5, 5, 5, 3]);
+      log.add(call());
+      expect(await statementsAfter(98)).toHaveLength(5);
+      expect(await statementsAfter(10)).toHaveLength(6);
+      expect(log.backlog).toBe(0);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('writes rows within the interval also while it waits to look for files', async () => {
@@ -164,8 +180,8 @@ describe('the spend log', () => {
     );
     expect(log.metrics()).toContainEqual(expect.objectContaining({ name: 'spend_log_backlog', value: 0 }));
     expect(lines).toEqual([
-      'Spend log: cannot write calls (PostgreSQL: cannot be reached (ECONNREFUSED)); until it recovers, they wait in memory',
-      'Spend log: PostgreSQL recovered; waiting calls are being written',
+      'Spend log: cannot write calls (PostgreSQL: cannot be reached (ECONNREFUSED)); until PostgreSQL recovers, calls wait in memory',
+      'Spend log: PostgreSQL recovered; writing the waiting calls',
     ]);
   });
 
@@ -237,7 +253,7 @@ describe('the spend log', () => {
     next.add(call());
     await next.close();
     expect(files()).toHaveLength(1);
-    expect(lines.at(-1)).toMatch(/^Spend log: 1 calls wait in /);
+    expect(lines.at(-1)).toMatch(/^Spend log: left 1 call in /);
   });
 
   it('spills the rows of a statement that hangs, so that a killed process loses no more', async () => {
@@ -362,6 +378,46 @@ describe('the spend log', () => {
     expect(of('2026-12-01', 'all')).toMatchObject([{ requests: 1, nano: 0 }]);
   });
 
+  it('keeps logging a day whose sum has reached the largest number, and reports it', async () => {
+    const largest = Number.MAX_SAFE_INTEGER;
+    // 1,024 calls at the largest cost exceed a bigint.
+    const absurd = Array.from({ length: 1_100 }, () => call({ nanoUsd: largest, costParts: { input: largest } }));
+    // Of its own: it reports the sums as long as it is open.
+    const own = postgresStore({ url: database.url, timeoutMs: 10_000 });
+    const log = open(own.spend);
+    for (const each of absurd) log.add(each);
+    await log.close();
+    const next = open(own.spend);
+    next.add(call());
+    await next.close();
+    const [{ count }] = await database.query('SELECT count(*)::int AS count FROM fast_litellm.calls');
+    const sums = await database.query(`SELECT nano_usd, requests::int FROM fast_litellm.daily_spend WHERE dimension = 'team'`);
+    expect([count, sums]).toEqual([1_101, [{ nano_usd: '9223372036854775807', requests: 1_101 }]]);
+    const reason = 'the sums of a day have reached the largest possible number; check the prices';
+    expect(next.health()).toMatchObject({ status: 'degraded', reason, rejected: 0 });
+    expect(lines).toContain(`Spend log: ${reason}`);
+    await own.close();
+  });
+
+  it('can be written by processes of an older version', async () => {
+    const row = {
+      id: 'old',
+      started_at: DAY,
+      duration_ms: 1,
+      operation: 'chat',
+      model: 'm',
+      upstream_model: 'u',
+      status: 'success',
+      process_id: 'p',
+    };
+    const write = 'SELECT fast_litellm.write_calls($1::text::jsonb) AS written';
+    const written = [await database.query(write, [JSON.stringify([row])]), await database.query(write, [JSON.stringify([row])])];
+    expect(written).toEqual([[{ written: 1 }], [{ written: 0 }]]);
+    expect(await database.query(`SELECT upstream_model, requests FROM fast_litellm.daily_spend WHERE dimension = 'all'`)).toEqual([
+      { upstream_model: 'u', requests: '1' },
+    ]);
+  });
+
   it('does not deadlock when processes write the same sums', async () => {
     const own = (at: number): CallRecord[] =>
       Array.from({ length: 300 }, (_, i) => call({ team: `t${(i * 7 + at) % 20}`, user: `u${(i * 3 + at) % 20}` }));
@@ -431,13 +487,13 @@ describe('the spend log', () => {
     await write([call({ startedAtMs: Date.UTC(2018, 0, 5) }), call({ user: 'bob' })]);
     expect(await run('retention', '--months', '60')).toEqual([
       0,
-      expect.stringMatching(/^dropped the calls from before [\d-]+01:\n( {2}call.*_2018_01\n){3}/),
+      expect.stringMatching(/^dropped the calls before [\d-]+01:\n( {2}call.*_2018_01\n){3}/),
     ]);
-    expect(await run('retention', '--months', '1200')).toEqual([0, expect.stringMatching(/^no calls from before [\d-]+\n$/)]);
+    expect(await run('retention', '--months', '1200')).toEqual([0, expect.stringMatching(/^no calls before [\d-]+\n$/)]);
     expect(await run('delete', '--user', 'bob', '--dry-run')).toEqual([0, 'user bob: has 1 calls\n']);
     expect(await run('delete', '--user', 'bob')).toEqual([0, 'user bob: deleted 1 calls\n']);
-    expect((await run('delete'))[1]).toContain('must have one of --user, --end-user and --key');
-    expect((await run('retention'))[1]).toContain('--months: must be set');
+    expect((await run('delete'))[1]).toContain('delete requires exactly one of --user, --end-user and --key');
+    expect((await run('retention'))[1]).toContain('--months must be set');
     expect((await run('all'))[1]).toContain('must be followed by export, retention or delete');
   });
 

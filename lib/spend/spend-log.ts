@@ -1,17 +1,19 @@
 import { hostname } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { counted } from '../common/plural.js';
 import type { CallRecord } from '../common/call-record.js';
 import { samplesOf, type Capability, type CapabilityHealth, type MetricSample } from '../common/capability.js';
 import { steadyNow } from '../common/clock.js';
 import { errorMessage } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
-import { callRow, type BodySettings } from './call-row.js';
+import { SpillFiles, type SpilledLines } from '../common/spill-files.js';
+import { callRow, rowHead, type BodySettings } from './call-row.js';
 import { FlushDurations } from './flush-durations.js';
+import { RowBatch } from './row-batch.js';
 import type { ResolvedSpendLogOptions } from './spend-log.options.js';
 import { monthsBefore } from './months.js';
 import type { SpendStore } from './spend-store.js';
-import { SpillFiles, type SpilledRows } from './spill-files.js';
 
 /** Minimum interval between two statements of one process. */
 const LEAST_MS = 100;
@@ -21,7 +23,8 @@ const LAST_RETRY_MS = 5_000;
 const SLOW_MS = 1_000;
 /** Maximum bytes per statement. PostgreSQL accepts 1 GB, at the cost of its memory. */
 const BATCH_BYTES = 8 * 1024 * 1024;
-const ADOPT_MS = 30_000;
+/** Interval of looking for files of processes that no longer run. */
+const TEND_MS = 30_000;
 const MAINTENANCE_MS = 6 * 3_600_000;
 const SAMPLES = samplesOf('spend_log');
 
@@ -35,13 +38,14 @@ export class SpendLog implements Capability {
   readonly processId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
 
   private readonly store: SpendStore;
+  private readonly rowHead = rowHead(this.processId);
   private readonly bodies: BodySettings | undefined;
   private readonly spill: SpillFiles | undefined;
-  private pending: string[] = [];
+  /** Batches of up to `batchRows` rows, oldest first. */
+  private pending: RowBatch[] = [];
   private pendingBytes = 0;
-  /** Rows of the running statement, unless they are in a file. */
-  private flying: readonly string[] = [];
-  private flyingBytes = 0;
+  /** The batch of the running statement, unless its rows are in a file. */
+  private flying: RowBatch | undefined = undefined;
   /** Rows that are being written to a file. */
   private moving = 0;
   private timer: NodeJS.Timeout | undefined = undefined;
@@ -53,18 +57,19 @@ export class SpendLog implements Capability {
   private retryAtMs = 0;
   /** Below `batchRows` after a rejected row, to isolate it. */
   private rowsAtOnce: number;
-  private adoptedMs = -Infinity;
   private maintenance: NodeJS.Timeout | undefined = undefined;
   private isClosing = false;
   private failure: string | undefined = undefined;
   private hasDiskFailed = false;
   private readonly counts = { written: 0, duplicate: 0, rejected: 0, dropped: 0 };
   private reportedDrops = 0;
+  private hasReportedFault = false;
   private readonly durations = new FlushDurations();
 
   constructor(
     private readonly options: ResolvedSpendLogOptions,
     private readonly log: LogSink,
+    private readonly nowMs: () => number = Date.now,
   ) {
     const { store, bodies, maxBodyBytes, spillFile, maxSpillBytes, batchRows } = options;
     this.store = store.spend;
@@ -81,23 +86,31 @@ export class SpendLog implements Capability {
   }
 
   add(call: CallRecord): void {
-    const row = flat(callRow(call, this.processId, this.bodies));
-    if (this.pendingBytes + this.flyingBytes + row.length > this.options.maxPendingBytes) {
+    const row = callRow(call, this.rowHead, this.bodies);
+    const { flushMs, maxPendingBytes } = this.options;
+    if (this.pendingBytes + row.length > maxPendingBytes) {
       this.counts.dropped++;
       return;
     }
-    this.pending.push(row);
-    this.pendingBytes += row.length;
-    const { flushMs, batchRows } = this.options;
+    const { pending } = this;
+    let batch = pending.at(-1);
+    const isFirst = batch === undefined;
+    if (batch === undefined || this.isFull(batch)) pending.push((batch = new RowBatch()));
+    this.pendingBytes += batch.add(row);
     if (this.retryMs > 0) return;
-    if (this.pending.length >= batchRows || this.pendingBytes >= BATCH_BYTES) this.wakeIn(0);
+    if (this.isFull(batch)) this.wakeIn(0);
     // A timer may be set for later, to look for files.
-    else if (this.pending.length === 1) this.wakeIn(flushMs);
+    else if (isFirst) this.wakeIn(flushMs);
   }
 
   /** Number of rows not yet in the database. */
   get backlog(): number {
-    return this.pending.length + this.flying.length + this.moving + (this.spill?.rows ?? 0);
+    return this.pendingRows + this.moving + (this.spill?.lines ?? 0);
+  }
+
+  /** Rows in memory. */
+  private get pendingRows(): number {
+    return this.pending.reduce((sum, { count }) => sum + count, this.flying?.count ?? 0);
   }
 
   /** Writes waiting rows; those that the database does not accept in time go to the file. */
@@ -117,17 +130,21 @@ export class SpendLog implements Capability {
       if (this.failure !== undefined) await sleep(Math.min(LEAST_MS, left()));
     }
     await this.spillAll();
-    const lost = this.pending.length + this.flying.length;
-    if (lost > 0) this.log.error(`Spend log: ${lost} calls were lost at shutdown (${this.failure ?? 'no time left'})`);
+    const lost = this.pendingRows;
+    if (lost > 0)
+      this.log.error(`Spend log: lost ${counted(lost, 'call')} at shutdown (${this.failure ?? 'spend.closeTimeoutMs has elapsed'})`);
     else if (this.backlog > 0)
-      this.log.warn(`Spend log: ${this.backlog} calls wait in ${this.options.spillFile}; the next process writes them`);
+      this.log.warn(
+        `Spend log: left ${counted(this.backlog, 'call')} in ${this.options.spillFile} (${this.failure ?? 'spend.closeTimeoutMs has elapsed'}); the next process writes them to PostgreSQL`,
+      );
+    await this.spill?.close();
   }
 
   health(): CapabilityHealth {
     const { failure, backlog } = this;
     const { dropped, rejected } = this.counts;
     const lost = dropped + rejected;
-    const reason = failure ?? (lost > 0 ? `${lost} calls were lost since the start` : undefined);
+    const reason = failure ?? (lost > 0 ? `${lost} calls were lost since the start` : this.store.fault?.());
     const base = { engine: 'typescript', backlog, spilledBytes: this.spill?.bytes ?? 0, dropped, rejected } as const;
     return reason === undefined ? { status: 'ok', ...base } : { status: 'degraded', reason, ...base };
   }
@@ -168,19 +185,18 @@ export class SpendLog implements Capability {
   private wakeAgain(): void {
     const { flushMs, batchRows } = this.options;
     if (this.retryMs > 0) this.wakeIn(Math.min(this.retryAtMs - steadyNow(), this.spill === undefined ? Infinity : flushMs));
-    else if (this.spill?.isEmpty === false || this.pending.length >= Math.min(batchRows, this.rowsAtOnce)) this.wakeIn(0);
+    else if (this.spill?.isEmpty === false || this.pendingRows >= Math.min(batchRows, this.rowsAtOnce)) this.wakeIn(0);
     else if (this.pending.length > 0) this.wakeIn(flushMs);
-    else if (this.spill !== undefined) this.wakeIn(ADOPT_MS);
+    else if (this.spill !== undefined) this.wakeIn(TEND_MS);
   }
 
   /** Runs at most one statement. Never rejects. */
   private async step(): Promise<void> {
     this.reportDrops();
     try {
-      await this.adopt();
+      await this.tend();
       if (this.retryMs > 0 && steadyNow() < this.retryAtMs && !this.isClosing) {
         await this.spillAll();
-        await this.spill?.touch();
         return;
       }
       // Rows on disk are older.
@@ -193,56 +209,60 @@ export class SpendLog implements Capability {
     }
   }
 
-  private async writeSpilled(spilled: SpilledRows): Promise<void> {
-    const { rows } = spilled;
-    // Also while the database is away: otherwise its file looks abandoned.
-    await this.spill?.touch();
-    if (rows.length > 0 && !(await this.write(rows))) return;
-    await spilled.done();
+  private async writeSpilled(spilled: SpilledLines): Promise<void> {
+    const { lines } = spilled;
+    if (lines.length > 0 && !(await this.write(lines, lines.length))) return;
+    const damaged = await spilled.done();
+    if (damaged === 0) return;
+    this.counts.dropped += damaged;
+    this.reportedDrops += damaged;
+    this.log.error(
+      `Spend log: lost ${counted(damaged, 'call')} (damaged lines in the files of ${this.options.spillFile}; a process was killed while it wrote them)`,
+    );
   }
 
   private async writePending(): Promise<void> {
     const batch = this.takeBatch();
+    this.flying = batch;
     // Bounds the loss to a second if the process is killed while the statement hangs.
     const slow = setInterval(() => void this.spillAll(), SLOW_MS).unref();
-    const isWritten = await this.write(batch).finally(() => clearInterval(slow));
-    if (!isWritten) {
-      this.pending = [...this.flying, ...this.pending];
-      this.pendingBytes += this.flyingBytes;
-    }
-    this.flying = [];
-    this.flyingBytes = 0;
+    const isWritten = await this.write(batch.json(), batch.count).finally(() => clearInterval(slow));
+    if (isWritten) {
+      if (this.flying !== undefined) this.pendingBytes -= batch.size;
+      batch.recycle();
+    } else if (this.flying !== undefined) this.pending.unshift(batch);
+    this.flying = undefined;
     if (!isWritten && this.retryMs > 0) await this.spillAll();
   }
 
-  private takeBatch(): readonly string[] {
+  /** Takes the oldest batch, or its first rows if it is too large. */
+  private takeBatch(): RowBatch {
     const { pending, rowsAtOnce } = this;
-    let count = 0;
-    let bytes = 0;
-    while (count < Math.min(rowsAtOnce, pending.length) && (count === 0 || bytes + pending[count].length <= BATCH_BYTES))
-      bytes += pending[count++].length;
-    this.flying = count === pending.length ? pending : pending.slice(0, count);
-    this.pending = count === pending.length ? [] : pending.slice(count);
-    this.flyingBytes = bytes;
-    this.pendingBytes -= bytes;
-    return this.flying;
+    const batch = pending.shift() as RowBatch;
+    if (batch.count <= rowsAtOnce) return batch;
+    const rows = batch.rows();
+    const parts = [rows.slice(0, rowsAtOnce), rows.slice(rowsAtOnce)].map((part) => RowBatch.of(part));
+    this.pendingBytes += parts[0].size + parts[1].size - batch.size;
+    pending.unshift(parts[1]);
+    return parts[0];
   }
 
   /** @returns whether the rows are done and need not be sent again. */
-  private async write(rows: readonly string[]): Promise<boolean> {
+  private async write(rows: Buffer | readonly string[], count: number): Promise<boolean> {
     const startMs = (this.lastStartMs = steadyNow());
     try {
       const written = await this.store.write(rows);
       this.counts.written += written;
-      this.counts.duplicate += rows.length - written;
+      this.counts.duplicate += count - written;
       this.rowsAtOnce = Math.min(this.options.batchRows, this.rowsAtOnce * 2);
-      if (this.failure !== undefined) this.log.log('Spend log: PostgreSQL recovered; waiting calls are being written');
+      if (this.failure !== undefined) this.log.log('Spend log: PostgreSQL recovered; writing the waiting calls');
       this.failure = undefined;
       this.retryMs = 0;
+      this.reportFault();
       return true;
     } catch (error) {
       if (!this.store.isRejection(error)) this.failed(error);
-      else if (rows.length > 1) this.rowsAtOnce = Math.ceil(rows.length / 2);
+      else if (count > 1) this.rowsAtOnce = Math.ceil(count / 2);
       else return this.rejected(error);
       return false;
     } finally {
@@ -260,8 +280,8 @@ export class SpendLog implements Capability {
   private failed(error: unknown): void {
     const reason = errorMessage(error);
     if (this.failure === undefined) {
-      const where = this.spill === undefined ? 'wait in memory' : `are written to ${this.options.spillFile}`;
-      this.log.warn(`Spend log: cannot write calls (${reason}); until it recovers, they ${where}`);
+      const where = this.spill === undefined ? 'wait in memory' : `wait in ${this.options.spillFile}`;
+      this.log.warn(`Spend log: cannot write calls (${reason}); until PostgreSQL recovers, calls ${where}`);
     }
     this.failure = reason;
     this.retryMs = Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, this.retryMs * 2));
@@ -272,13 +292,12 @@ export class SpendLog implements Capability {
   /** Moves all rows in memory to the file, those of a running statement included. */
   private async spillAll(): Promise<void> {
     const { spill, flying, pending } = this;
-    if (spill === undefined || flying.length + pending.length === 0) return;
-    const [flyingBytes, pendingBytes] = [this.flyingBytes, this.pendingBytes];
-    this.flying = [];
+    if (spill === undefined || (flying === undefined && pending.length === 0)) return;
+    const batches = flying === undefined ? pending : [flying, ...pending];
+    const rows = batches.flatMap((batch) => batch.rows());
+    this.flying = undefined;
     this.pending = [];
-    this.flyingBytes = 0;
     this.pendingBytes = 0;
-    const rows = [...flying, ...pending];
     let count = 0;
     this.moving += rows.length;
     try {
@@ -289,33 +308,52 @@ export class SpendLog implements Capability {
     this.moving -= rows.length;
     if (count > 0) this.hasDiskFailed = false;
     if (count === rows.length) return;
-    const kept = rows.slice(count);
-    this.pending = [...kept, ...this.pending];
-    this.pendingBytes += count === 0 ? flyingBytes + pendingBytes : kept.reduce((sum, row) => sum + row.length, 0);
+    const kept = this.batchesOf(rows.slice(count));
+    this.pending.unshift(...kept);
+    for (const { size } of kept) this.pendingBytes += size;
+  }
+
+  private batchesOf(rows: readonly string[]): RowBatch[] {
+    const batches: RowBatch[] = [];
+    for (const row of rows) {
+      const last = batches.at(-1);
+      if (last === undefined || this.isFull(last)) batches.push(RowBatch.of([row]));
+      else last.add(row);
+    }
+    return batches;
+  }
+
+  private isFull({ count, size }: RowBatch): boolean {
+    return count >= this.options.batchRows || size >= BATCH_BYTES;
   }
 
   private diskFailed(error: unknown): void {
     if (this.hasDiskFailed) return;
     this.hasDiskFailed = true;
-    this.log.error(`Spend log: cannot use ${this.options.spillFile} (${errorMessage(error)}); calls wait in memory`);
+    this.log.error(
+      `Spend log: cannot use ${this.options.spillFile} (${errorMessage(error)}); until the file is usable, calls wait in memory`,
+    );
   }
 
-  private async adopt(): Promise<void> {
-    const { spill } = this;
-    if (spill === undefined || steadyNow() - this.adoptedMs < ADOPT_MS) return;
-    this.adoptedMs = steadyNow();
-    const count = await spill.adopt().catch((error: unknown) => {
+  private async tend(): Promise<void> {
+    const count = await this.spill?.tend().catch((error: unknown) => {
       this.diskFailed(error);
       return 0;
     });
-    if (count > 0) this.log.log(`Spend log: took over ${count} files of processes that no longer run`);
+    if (count !== undefined && count > 0) this.log.log(`Spend log: took over ${counted(count, 'spill file')} of processes that have ended`);
+  }
+
+  private reportFault(): void {
+    const fault = this.store.fault?.();
+    if (fault !== undefined && !this.hasReportedFault) this.log.error(`Spend log: ${fault}`);
+    this.hasReportedFault = fault !== undefined;
   }
 
   private reportDrops(): void {
     const { dropped } = this.counts;
     if (dropped === this.reportedDrops) return;
     this.log.error(
-      `Spend log: dropped ${dropped - this.reportedDrops} calls, because spend.maxPendingBytes or spend.maxSpillBytes is reached`,
+      `Spend log: dropped ${counted(dropped - this.reportedDrops, 'call')} (spend.maxPendingBytes or spend.maxSpillBytes is reached); restore PostgreSQL, or raise the limit`,
     );
     this.reportedDrops = dropped;
   }
@@ -323,22 +361,16 @@ export class SpendLog implements Capability {
   private async maintain(): Promise<void> {
     const { retentionMonths } = this.options;
     try {
-      await this.store.createMonths();
+      const now = new Date(this.nowMs());
+      await this.store.createMonths(now);
       if (retentionMonths === undefined) return;
-      const dropped = await this.store.dropBefore(monthsBefore(new Date(), retentionMonths));
-      if (dropped.length > 0) this.log.log(`Spend log: retention dropped ${dropped.join(', ')}`);
+      const dropped = await this.store.dropBefore(monthsBefore(now, retentionMonths));
+      if (dropped.length > 0) this.log.log(`Spend log: dropped ${dropped.join(', ')} (spend.retentionMonths)`);
     } catch (error) {
       // Writing a row creates its month if needed; retention is retried in a few hours.
-      this.log.warn(`Spend log: cannot maintain partitions (${errorMessage(error)})`);
+      this.log.warn(
+        `Spend log: cannot create or drop monthly partitions (${errorMessage(error)}); retrying in ${MAINTENANCE_MS / 3_600_000} hours`,
+      );
     }
   }
-}
-
-/**
- * Flattens a string. V8 represents a concatenation as a tree of its parts, which the garbage
- * collector would copy until the row is sent.
- */
-function flat(text: string): string {
-  text.charCodeAt(0);
-  return text;
 }

@@ -20,19 +20,19 @@ import {
   type SpendSums,
 } from './spend-queries.js';
 
-/** A question about sums. */
+/** A query for sums. */
 export interface SpendQuestion extends SpendPeriod {
   readonly filter?: SpendFilter;
 }
 
-/** A question about spend by key, team, … */
+/** A query for spend by key, team, … */
 export interface SpendByQuestion extends SpendQuestion {
   readonly by: SpendDimension;
   /** Maximum number of rows, 1 to 10,000. Default 100; for `topSpenders` 10. */
   readonly limit?: number;
 }
 
-/** A question about single calls. */
+/** A query for single calls. */
 export interface CallsQuestion extends SpendPeriod {
   readonly filter?: CallFilter;
   /** Maximum number of calls, 1 to 1,000. Default 100. */
@@ -62,7 +62,7 @@ export interface SpendByDay {
   readonly rows: readonly { readonly name: string; readonly label?: string; readonly nanoUsd: readonly number[] }[];
 }
 
-/** How much a figure has changed. */
+/** The change of a figure. */
 export interface SpendChange {
   readonly previousNanoUsd: number;
   readonly previousUsd: number;

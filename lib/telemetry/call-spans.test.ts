@@ -205,11 +205,28 @@ describe('without an SDK', () => {
   it('names the package when it is missing', () => {
     expect(hasOpenTelemetry()).toBe(true);
     jest.isolateModules(() => {
-      jest.doMock('@opentelemetry/api', () => {
-        throw Object.assign(new Error("Cannot find module '@opentelemetry/api'"), { code: 'MODULE_NOT_FOUND' });
-      });
+      jest.doMock('../common/optional-package.js', () => ({ isInstalled: () => false }));
       const { openTelemetryObserver } = jest.requireActual<{ openTelemetryObserver: () => CallObserver }>('./opentelemetry.js');
       expect(openTelemetryObserver).toThrow(expect.objectContaining({ code: 'MISSING_PACKAGE', packageName: '@opentelemetry/api' }));
+      jest.dontMock('../common/optional-package.js');
+    });
+  });
+
+  it('loads the package only after an SDK has registered', () => {
+    const global = globalThis as Record<symbol, unknown>;
+    const registered = Symbol.for('opentelemetry.js.api.1');
+    const { [registered]: kept } = global;
+    delete global[registered];
+    const load = jest.fn(() => jest.requireActual<object>('@opentelemetry/api'));
+    jest.isolateModules(() => {
+      jest.doMock('@opentelemetry/api', load);
+      const { openTelemetryObserver } = jest.requireActual<{ openTelemetryObserver: () => CallObserver }>('./opentelemetry.js');
+      const observer = openTelemetryObserver();
+      expect(observer.started(chat)).toBeUndefined();
+      expect(load).not.toHaveBeenCalled();
+      global[registered] = kept;
+      expect(observer.started(chat)).toBeUndefined();
+      expect(load).toHaveBeenCalledTimes(1);
       jest.dontMock('@opentelemetry/api');
     });
   });

@@ -62,11 +62,15 @@ export function answerAttributes(outcome: CallOutcome): SpanAttributes {
 }
 
 /** The end of a call or an attempt. Never an error message: it may quote the prompt or a key. */
-export function endAttributes({ error, status, cancelled }: CallOutcome): SpanAttributes {
+export function endAttributes({ error, status, cancelled, guardrails }: CallOutcome): SpanAttributes {
   return known({
     'http.response.status_code': status,
     'error.type': error === undefined || cancelled === true ? undefined : errorType(error, status),
     'fast_litellm.cancelled': cancelled === true ? true : undefined,
+    'fast_litellm.guardrails': guardrails?.map(({ name, mode, status: result }) => `${name} ${mode} ${result}`),
+    'fast_litellm.guardrail.findings': guardrails?.flatMap(({ name, findings }) =>
+      findings.map(({ kind, action, count }) => `${name} ${kind} ${action} ${count}`),
+    ),
   });
 }
 

@@ -49,7 +49,7 @@ export class TestProvider {
   readonly requests: ReceivedRequest[] = [];
   /** Answers in flight. */
   inFlight = 0;
-  /** Answers whose connection was closed before their end, by the client or by a fault. */
+  /** Answers whose connection was closed early, by the client or by a fault. */
   aborted = 0;
 
   private readonly sockets = new Set<Socket>();
@@ -129,7 +129,7 @@ export class TestProvider {
     };
   }
 
-  /** Uses another script from the next request on. Without an argument: the default again. */
+  /** Uses another script from the next request on. Without an argument, restores the default. */
   use(script: ProviderScript = {}, { cycle = false }: { readonly cycle?: boolean } = {}): void {
     this.reader = new ScriptReader(script, cycle);
   }
@@ -152,7 +152,7 @@ export class TestProvider {
       this.inFlight--;
       if (!response.writableFinished) this.aborted++;
     });
-    // A client that disconnects is no failure of this server.
+    // A client that disconnects is not a failure of this server.
     response.on('error', () => {});
     incoming.on('error', () => {});
     try {

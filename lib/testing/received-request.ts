@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { fieldsOf, type Fields, listOf } from '../common/objects.js';
+import { type Fields, fieldsOf, jsonIn, listOf } from '../common/objects.js';
 
 /** A request that a provider received. */
 export class ReceivedRequest {
@@ -15,7 +15,7 @@ export class ReceivedRequest {
     /** The body's bytes. */
     readonly bytes: Buffer,
   ) {
-    this.body = jsonIn(bytes);
+    this.body = fieldsOf(jsonIn(bytes.toString('utf8')));
   }
 
   /** @internal */
@@ -86,12 +86,4 @@ function textOf(content: unknown): string {
     .map((part) => (typeof part === 'string' ? part : fieldsOf(part).text))
     .filter((text) => typeof text === 'string')
     .join('');
-}
-
-function jsonIn(bytes: Buffer): Fields {
-  try {
-    return fieldsOf(JSON.parse(bytes.toString('utf8')));
-  } catch {
-    return {};
-  }
 }

@@ -10,8 +10,7 @@ export interface ObservedClient {
 }
 
 /**
- * Identifies a deployment: its id, its entry of `model_list`, or a provider for all of its
- * deployments.
+ * Identifies a deployment by its id or its entry in `model_list`, or all deployments of a provider.
  */
 export type DeploymentReference = string | TestProvider | { readonly model_info?: Readonly<Record<string, unknown>> | null };
 
@@ -70,7 +69,7 @@ export class CallRecording {
     this.remove();
   }
 
-  /** Expects this number of calls, whatever their outcome. */
+  /** Expects this number of calls, regardless of their outcome. */
   called(times: number): this {
     return this.expectCount('calls', this.recorded.length, times, 'called');
   }
@@ -140,7 +139,7 @@ export class CallRecording {
     return this.expect(isSame, { message, actual, expected }, 'sentInOrder');
   }
 
-  /** Expects that every call succeeded, and this deployment gave the answer. */
+  /** Expects that every call succeeded with an answer from this deployment. */
   answeredBy(deployment: DeploymentReference): this {
     this.succeeded();
     const others = this.recorded.filter(({ attempts }) => !isAt(attempts.at(-1), deployment));

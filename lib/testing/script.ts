@@ -28,13 +28,13 @@ export interface ScriptedUsage {
 export type ScriptedFinish = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
 /**
- * How a provider fails. Those in a stream come after `afterChunks` chunks of content; a whole
- * answer is cut in its middle instead.
+ * How a provider fails. In a stream, the fault comes after `afterChunks` chunks of content; a whole
+ * answer is cut halfway.
  *
  * - `hang`: accepts the request and never answers
  * - `reset`: resets the connection before an answer
  * - `not_http`: answers with bytes that are not HTTP
- * - `garbage`: status 200 with a page in HTML
+ * - `garbage`: status 200 with an HTML page
  * - `error_in_200`: status 200 with an error instead of the answer, or as the only event
  * - `error_in_stream`: an error event instead of further chunks
  * - `garbage_in_stream`: an event that cannot be read
@@ -84,7 +84,7 @@ export interface ScriptedAnswer {
   readonly body?: object | string | Buffer;
   /** Events of a stream instead of all of the above: objects in the protocol's framing. */
   readonly events?: readonly (object | string | Buffer)[];
-  /** A function that writes the answer itself. */
+  /** Writes the answer itself. */
   readonly respond?: (response: ServerResponse, request: ReceivedRequest) => void | Promise<void>;
 
   /** Delay before the headers of the answer, in milliseconds. Default 0. */

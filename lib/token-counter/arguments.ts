@@ -7,15 +7,15 @@ import type { AllowedSpecial } from './bpe/special-tokens.js';
 import type { EncodingName } from './engine/engine.js';
 import type { Tool, ToolChoice } from './prompt/tools.js';
 
-/** How to count a text. The name of a model can be passed instead of the object. */
+/** Options for counting a text. The name of a model can be passed instead. */
 export interface CountOptions {
   /** Model or encoding name. Default: the option `tokenCounter.defaultModel`. */
   readonly model?: string | null;
   /** Encoding to use instead of the model's. */
   readonly encoding?: EncodingName;
   /**
-   * Special tokens to recognize; unknown names are ignored. Default: none, they count as ordinary
-   * text.
+   * Special tokens to recognize; unknown names are ignored. Default: none; special tokens count as
+   * ordinary text.
    */
   readonly allowedSpecial?: AllowedSpecial;
   /** For rollouts: the same id always gets the same engine. */
@@ -39,7 +39,7 @@ export interface CountMessagesOptions {
   readonly requestId?: string;
 }
 
-/** How far messages are trimmed. */
+/** Options for `trimMessages`. */
 export interface TrimMessagesOptions {
   /** Default: `tokenCounter.defaultModel`. */
   readonly model?: string | null;
@@ -106,7 +106,7 @@ export function checkLimit(path: string, value: unknown): number {
 export function checkTokenIds(ids: readonly number[] | Uint32Array): Uint32Array {
   if (isUint32Array(ids)) {
     if (ids.length === 0 && hasLostItsBuffer(ids)) {
-      throw new InvalidArgumentError('ids', ids, 'must have an intact ArrayBuffer: this one was transferred or has shrunk');
+      throw new InvalidArgumentError('ids', ids, 'must have an ArrayBuffer that has not been transferred or shrunk');
     }
     // A copy: another thread may write to shared memory between check and use.
     return isSharedArrayBuffer(ids.buffer) ? new Uint32Array(ids) : ids;

@@ -33,7 +33,7 @@ export class CountingModel {
    * the largest: counts are estimates, and answers teach nothing.
    */
   readonly isMixed: boolean;
-  /** Whether what was published and learned of the model corrects its counts. */
+  /** Whether published and learned ratios correct the model's counts. */
   readonly isCorrected: boolean;
   private readonly needed: string | undefined;
   /** Tokens of the roles of messages, counted once. */
@@ -70,7 +70,7 @@ export class CountingModel {
     return typeof this.encoding === 'string' ? this.encoding : this.encoding.name;
   }
 
-  /** How to make an estimate exact: what the option `tokenCounter.tokenizers` lacks. */
+  /** How to make an estimate exact: the missing entry of `tokenCounter.tokenizers`. */
   get exactWith(): string | undefined {
     const { approximate, family } = this.facts;
     if (!approximate || this.isMixed) return undefined;

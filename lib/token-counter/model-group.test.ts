@@ -154,7 +154,7 @@ describe.each(engineNames())('a model group on the %s engine', (engine) => {
     llm.tokenCounter.reportPromptTokens(sent, 1_000);
     expect(llm.tokenCounter.countRequest(request('fast'))).toEqual(counted);
     expect(logged.filter((line) => line.includes('different tokenizers'))).toEqual([
-      'Token counter: counts for fast are estimates based on the tokenizer of anthropic/claude-opus-4-7 (its deployments use different tokenizers)',
+      'Token counter: counts for the model group fast are estimated with the tokenizer of anthropic/claude-opus-4-7 (its deployments use different tokenizers)',
     ]);
   });
 

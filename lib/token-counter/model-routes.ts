@@ -16,7 +16,7 @@ export interface ModelRoute {
   readonly deployments: readonly RoutedDeployment[];
 }
 
-/** Finds where requests for a name go; `undefined` for a name that the router does not know. */
+/** Finds the deployments for a name; `undefined` for a name that the router does not know. */
 export type FindRoute = (name: string) => ModelRoute | undefined;
 
 /** The smallest limits of deployments, of those that are known. */

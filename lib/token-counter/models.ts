@@ -12,7 +12,7 @@ export interface ModelFacts {
   readonly family?: Family;
   /** Instead of OpenAI's tokens per message and name: with the family's own tokenizer. */
   readonly chat?: ChatOverhead;
-  /** Texts are exact, but not what its template puts around messages: OpenAI's rule is taken. */
+  /** Texts are exact, but the overhead of its template is not: OpenAI's rule is used. */
   readonly isChatAssumed: boolean;
   /** Tokens per chat message and per `name`. Source: OpenAI's cookbook on tiktoken. */
   readonly tokensPerMessage: number;
@@ -25,7 +25,7 @@ export interface ModelFacts {
 export const MAX_MODEL_NAME_LENGTH = 256;
 
 // The first match wins. Sources: tiktoken's model table and prefixes, gpt-tokenizer's models, and
-// OpenAI's model pages: what is made from GPT-4o, and all later models, have o200k_base.
+// OpenAI's model pages: models derived from GPT-4o, and all later models, use o200k_base.
 const FAMILIES: readonly (readonly [RegExp, EncodingName])[] = [
   [/^gpt-oss(?![a-z0-9])/, 'o200k_harmony'],
   [/^(?:o[1-9]|gpt-4o|gpt-4\.[1-9]|gpt-[5-9](?:\.\d+)?|chatgpt-(?:4o|image))(?![a-z0-9.])/, 'o200k_base'],

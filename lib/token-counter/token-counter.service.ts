@@ -149,21 +149,21 @@ export class TokenCounterService implements Capability {
     return this.tokenizers.ready();
   }
 
-  /** Loads one more tokenizer, of a deployment. @internal */
+  /** Loads the tokenizer of a deployment. @internal */
   addTokenizer(source: ResolvedTokenizer): void {
     this.tokenizers.add(source);
   }
 
   /**
-   * Counts prompts for the names of `route` by the models of their deployments, and so texts for
-   * those that are not names of a model.
+   * Counts prompts for the names in `route` by the models of their deployments, and also texts for
+   * names that are not models.
    * @internal
    */
   useRoutes(route: FindRoute): void {
     this.models.useRoutes(route);
   }
 
-  /** The deployments of the routes have changed. @internal */
+  /** Called when the deployments of the routes have changed. @internal */
   routesChanged(): void {
     this.models.clear();
   }
@@ -226,7 +226,9 @@ export class TokenCounterService implements Capability {
     return this.requests.count(body, options?.requestId);
   }
 
-  /** Like `countRequest`, without blocking the event loop. Do not change the body meanwhile. */
+  /**
+   * Like `countRequest`, without blocking the event loop. Do not change the body in the meantime.
+   */
   countRequestAsync(body: object, options?: { readonly requestId?: string } | null): Promise<RequestTokens> {
     return this.requests.countAsync(body, options?.requestId);
   }
@@ -244,8 +246,8 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * Like `estimatePrompt` for a body whose long texts are bytes; `undefined` if it takes the parsed
-   * body to tell.
+   * Like `estimatePrompt` for a body whose long texts are bytes; `undefined` if the parsed body is
+   * needed.
    * @internal
    */
   estimateLongPrompt(body: Readonly<Record<string, unknown>>, texts: LongTexts): number | undefined {
@@ -267,13 +269,13 @@ export class TokenCounterService implements Capability {
     this.corrections?.learn(body, checkInteger('promptTokens', promptTokens, { min: 0 }, refuseArgument));
   }
 
-  /** The same, of a figure that is not checked. @internal */
+  /** The same for an unchecked figure. @internal */
   learnPrompt(body: object, promptTokens: number): void {
     if (this.corrections?.hasMeasured === true) this.corrections.learn(body, promptTokens);
   }
 
   /**
-   * Models that were counted, those with most answers first, for the dashboard.
+   * Returns the counted models, those with the most answers first, for the dashboard.
    * @internal
    */
   modelCounts(most: number): ModelCount[] {
@@ -294,7 +296,7 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * Shares what is learned with other processes over a connection that stays open until `close`.
+   * Shares corrections with other processes over a connection that stays open until `close`.
    * @internal
    */
   shareEstimates(redis: SharedRedis): void {
@@ -343,8 +345,8 @@ export class TokenCounterService implements Capability {
 
   /**
    * Like `isWithinTokenLimit`, without blocking the event loop: on a thread of the addon, or in
-   * short steps with the TypeScript engine. For texts above some tens of KB; for shorter ones,
-   * passing them to the thread costs more than counting.
+   * short steps with the TypeScript engine. Use it for texts above some tens of KB; for shorter
+   * ones, passing the text to the thread costs more than counting.
    */
   async isWithinTokenLimitAsync(text: string, limit: number, options?: string | CountOptions | null): Promise<number | false> {
     const { most, model, allowedSpecial, requestId } = this.planLimit('limit', text, limit, options);
@@ -392,7 +394,7 @@ export class TokenCounterService implements Capability {
     return this.estimateCostParts(inputTokens, outputTokens, model, usageDetails)?.usd ?? null;
   }
 
-  /** Estimates the cost by part, and returns the source of the prices. */
+  /** Estimates the cost by part, with the source of the prices. */
   estimateCostParts(
     inputTokens: number,
     outputTokens: number,
@@ -403,7 +405,7 @@ export class TokenCounterService implements Capability {
     return this.options.pricing.priced(inputTokens, outputTokens, this.nameOf(model), details);
   }
 
-  /** The prices of these costs, to be looked up once per request. @internal */
+  /** Returns the prices of a model, to be looked up once per request. @internal */
   pricesOf(model?: string): readonly SourcedPrices[] {
     return this.options.pricing.pricesOf(model ?? this.options.defaultModel);
   }
@@ -436,7 +438,7 @@ export class TokenCounterService implements Capability {
     return limits;
   }
 
-  /** The same of the model of a deployment: its name is not a model group's. @internal */
+  /** The same for the model of a deployment, whose name is not a model group's. @internal */
   limitsOf(model: string): ModelLimits {
     return this.options.pricing.limits(model);
   }
@@ -479,7 +481,7 @@ export class TokenCounterService implements Capability {
       if (this.mixedGroups.has(group)) return;
       this.mixedGroups.add(group);
       this.logger.log(
-        `Token counter: counts for ${group} are estimates based on the tokenizer of ${name} (its deployments use different tokenizers)`,
+        `Token counter: counts for the model group ${group} are estimated with the tokenizer of ${name} (its deployments use different tokenizers)`,
       );
       return;
     }

@@ -27,7 +27,7 @@ export class TokensController {
     @Res({ passthrough: true }) reply: { header(name: string, value: string): unknown },
   ): Promise<object> {
     if (!/^application\/json\b/i.test(String(headers['content-type'])) || (headers['content-encoding'] ?? 'identity') !== 'identity')
-      throw new UnsupportedMediaTypeException('The body must be sent as application/json, and not compressed.');
+      throw new UnsupportedMediaTypeException('The body must be sent as application/json, without compression.');
     if (typeof body !== 'object' || body === null || Array.isArray(body))
       throw new InvalidArgumentError('body', body, 'must be a JSON object');
     const { model } = body;

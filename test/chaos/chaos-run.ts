@@ -83,7 +83,7 @@ export async function runChaos({ seconds, isEnough = () => true, inFlight, seed,
     const fault = broken.get(provider);
     if (fault !== undefined) {
       broken.delete(provider);
-      await fault.mend(provider);
+      await fault.repair(provider);
     } else if (broken.size < PROVIDERS - 1) {
       if (deck.length === 0) deck = [...FAULTS];
       const [next] = deck.splice(Math.floor(random() * deck.length), 1);
@@ -98,7 +98,7 @@ export async function runChaos({ seconds, isEnough = () => true, inFlight, seed,
       say(`${JSON.stringify(load.outcomes)}, heap ${(heap[heap.length - 1] / 1e6).toFixed(1)} MB`);
     }
   }
-  for (const [provider, fault] of broken) await fault.mend(provider);
+  for (const [provider, fault] of broken) await fault.repair(provider);
   load.stop();
   await running;
   say('all faults are mended');

@@ -5,13 +5,13 @@ import type { ProviderProcess } from './provider-processes.js';
 export interface Fault {
   readonly name: string;
   begin(provider: ProviderProcess): Promise<unknown> | void;
-  mend(provider: ProviderProcess): Promise<unknown> | void;
+  repair(provider: ProviderProcess): Promise<unknown> | void;
 }
 
 const behaving = (name: string, behaviour: Partial<ProviderBehaviour>): Fault => ({
   name,
   begin: (provider) => provider.behave(behaviour),
-  mend: (provider) => provider.behave({ ...WELL_BEHAVED, ...USUAL }),
+  repair: (provider) => provider.behave({ ...WELL_BEHAVED, ...USUAL }),
 });
 
 /** How a provider answers when nothing is wrong with it. */
@@ -31,6 +31,6 @@ export const FAULTS: readonly Fault[] = [
   behaving('slow', { latencyMs: 900 }),
   behaving('wrong usage', { usage: 'wrong' }),
   behaving('no usage', { usage: 'none' }),
-  { name: 'frozen', begin: (provider) => provider.freeze(), mend: (provider) => provider.thaw() },
-  { name: 'killed', begin: (provider) => provider.kill(), mend: (provider) => provider.start(USUAL) },
+  { name: 'frozen', begin: (provider) => provider.freeze(), repair: (provider) => provider.thaw() },
+  { name: 'killed', begin: (provider) => provider.kill(), repair: (provider) => provider.start(USUAL) },
 ];

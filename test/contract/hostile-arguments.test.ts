@@ -39,8 +39,8 @@ const id = (): number => 1;
 
 function callsOf(llm: root.FastLiteLLM): Readonly<Record<string, Call>> {
   const { tokenCounter, rateLimiter, connectionPool, router, monitor, featureFlags, acceleration, client } = llm;
-  const picked = <R>(use: (pick: root.RoutedPick, outcome: never) => R) => {
-    return (pick: root.RoutedPick, outcome: never): R => {
+  const picked = <R>(use: (pick: root.RoutedSelection, outcome: never) => R) => {
+    return (pick: root.RoutedSelection, outcome: never): R => {
       try {
         return use(pick, outcome);
       } finally {
@@ -48,8 +48,8 @@ function callsOf(llm: root.FastLiteLLM): Readonly<Record<string, Call>> {
       }
     };
   };
-  let booked: root.RoutedPick | undefined;
-  const pick = (): root.RoutedPick => (booked = router.acquire('chat'));
+  let booked: root.RoutedSelection | undefined;
+  const pick = (): root.RoutedSelection => (booked = router.acquire('chat'));
   const usage = (): object => ({ latencyMs: 5, promptTokens: 1, completionTokens: 1, timeToFirstTokenMs: 1 });
   const storage = new root.FastThrottlerStorage(rateLimiter);
   return {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ModelListEntry, ModelRequest, RouterOptions } from 'nestjs-fast-litellm';
 import { clientOf, closeClients } from '../support/llm-client-setup.js';
 import { HELLO, scripted, stopProviders } from '../support/llm-client-providers.js';
-import { isLong } from '../support/long.js';
+import { isComplete } from '../support/long.js';
 
 // Replays the scenarios that LiteLLM's Router ran for fixtures/litellm/router-calls.json
 // (router_calls.py).
@@ -91,7 +91,7 @@ const DIFFERENCES: readonly { readonly scenario: RegExp; readonly calls: readonl
 
 const differenceOf = (name: string): (typeof DIFFERENCES)[number] | undefined => DIFFERENCES.find(({ scenario }) => scenario.test(name));
 /** Every scenario that differs, and a sample of the others. */
-const SCENARIOS = recorded.scenarios.filter(({ name }, at) => isLong || at % 3 === 0 || differenceOf(name) !== undefined);
+const SCENARIOS = recorded.scenarios.filter(({ name }, at) => isComplete || at % 3 === 0 || differenceOf(name) !== undefined);
 
 /** More would wait for connections on a loaded machine until they time out. */
 const AT_ONCE = 64;

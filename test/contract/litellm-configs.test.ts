@@ -71,7 +71,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'mantle: https://bedrock-mantle.eu-west-1.api.aws/v1/chat/completions key-of-bedrock',
   ],
   '06-vertex.yaml': [
-    "gemini-pro: litellm_params.vertex_credentials must be Google's credentials as JSON, or the path of a file with them",
+    'gemini-pro: litellm_params.vertex_credentials must be Google credentials as JSON, or the path of a credentials file',
     'bare: gemini-1.5-pro is served by two providers',
   ],
   '07-local-servers.yaml': [
@@ -86,7 +86,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'gpt-4o: https://my.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21 token-of-entra',
     'token: https://my.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21 token-of-azure',
     'foundry: https://my.services.ai.azure.com/models/chat/completions key-of-AZURE_AI',
-    'nowhere: litellm_params.api_base must be set: azure_ai has no default address',
+    'nowhere: litellm_params.api_base must be set, because azure_ai has no default address',
   ],
   '09-fallbacks.yaml': [
     'zephyr-beta: http://0.0.0.0:8001/chat/completions no key',
@@ -158,7 +158,7 @@ async function ask(file: string): Promise<{ readonly found: string[]; readonly l
       await expect(llm.client.chat({ model, messages: [...HELLO] })).rejects.toThrow('asked enough');
       found.push(`${modelName}: ${asked}`);
     } else {
-      expect(uncallable.mend).not.toBe('');
+      expect(uncallable.remedy).not.toBe('');
       found.push(`${modelName}: ${uncallable.reason}`);
     }
   }

@@ -69,7 +69,7 @@ async function sentFor({ mode, ...params }: Params): Promise<string> {
   });
   try {
     const [{ uncallable, modelName }] = llm.router.deployments();
-    if (uncallable !== undefined) return `${uncallable.reason}; ${uncallable.mend}`;
+    if (uncallable !== undefined) return `${uncallable.reason}; ${uncallable.remedy}`;
     const model = modelName.replace('*', 'some-model');
     const call = mode === 'embedding' ? llm.client.embeddings({ model, input: 'Hello' }) : llm.client.chat({ model, messages: [...HELLO] });
     const error = await call.then(

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { UnsupportedRequestError } from '../../lib/common/http-errors.js';
 import { protocolOf } from '../../lib/providers/protocols.js';
 import { isResolved, resolveModel } from '../../lib/providers/endpoint/resolution.js';
-import { AskedRequest } from '../../lib/calls/asked-call.js';
+import { ApiCallRequest } from '../../lib/calls/call-request.js';
 import { DEFAULT_BODY_BOUNDS } from '../../lib/http/body/body-bounds.js';
 
 // Compares bodies with those that LiteLLM sends (fixtures/litellm/provider_requests.py).
@@ -26,7 +26,7 @@ async function sentFor(model: string, fields: Fields): Promise<Sent> {
   if (!isResolved(resolved)) throw new Error(`${model} is not resolved`);
   const given = { messages: HELLO, ...fields };
   const body = { model, ...given };
-  const request = new AskedRequest({ operation: 'chat', body }, {}, limits);
+  const request = new ApiCallRequest({ operation: 'chat', body }, {}, limits);
   const facts = {
     ...resolved,
     overrides: undefined,

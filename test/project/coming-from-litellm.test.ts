@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MODEL_CALLS } from '../../lib/gateway/routes/model-calls.js';
 import { MODEL_LISTS } from '../../lib/gateway/routes/models.js';
-import { OPERATOR_ROUTES } from '../../lib/gateway/routes/operator.js';
+import { PROBE_ROUTES } from '../../lib/gateway/routes/probes.js';
+import { MODEL_INFO_ROUTES } from '../../lib/gateway/routes/model-info.js';
+import { TOKEN_COUNTER_ROUTES } from '../../lib/gateway/routes/token-counter.js';
 import { SPOKEN } from '../../lib/providers/endpoint/provider-table.environment.js';
 import { isOfCallbacks } from '../../lib/router/config/callback-settings.js';
 import { readConfigFile } from '../../lib/router/config/config-file.js';
@@ -48,7 +50,7 @@ type Fate = 'works' | 'sent' | 'none';
 
 /** What differs, or what there is instead. A key has a note only if it is one of LiteLLM's. */
 const NOTES: Readonly<Record<string, string>> = {
-  'sections.guardrails': '[call hooks](hooks.md)',
+  'sections.guardrails': '[guardrails](guardrails.md)',
   'sections.callback_settings': '[callbacks](callbacks.md#sinks)',
   'litellm_params.max_budget': 'needs `budget_duration` as well',
   'litellm_params.litellm_credential_name': 'an entry of `credential_list`',
@@ -58,11 +60,11 @@ const NOTES: Readonly<Record<string, string>> = {
   'router_settings.optional_pre_call_checks': '`enforce_model_rate_limits`; others are reported',
   'router_settings.cache_kwargs': 'for the connection to Redis',
   'router_settings.enable_health_check_routing': '[`router.healthChecks`](router.md)',
-  'router_settings.cache_responses': '[a call hook](hooks.md#a-cache-of-answers)',
+  'router_settings.cache_responses': '[a call hook](hooks.md#an-answer-cache)',
   'router_settings.alerting_config': '[Prometheus alerts](observability.md)',
   'litellm_settings.drop_params': 'also `llmClient.dropParams`',
   'litellm_settings.include_cost_in_streaming_usage': 'also `llmClient.streamCost`',
-  'litellm_settings.cache': '[a call hook](hooks.md#a-cache-of-answers); the caches of LangChain and the AI SDK work',
+  'litellm_settings.cache': '[a call hook](hooks.md#an-answer-cache); the caches of LangChain and the AI SDK work',
   'litellm_settings.callbacks':
     '[callbacks](callbacks.md): `langfuse`, `langfuse_otel`, `otel`, `generic_api`, `s3_v2`; others are reported',
   'litellm_settings.success_callback':
@@ -142,7 +144,7 @@ function fateOfSetting(key: string): Fate {
 }
 
 const ours = new Set(
-  [...MODEL_CALLS, ...MODEL_LISTS, ...OPERATOR_ROUTES].flatMap((route) =>
+  [...MODEL_CALLS, ...MODEL_LISTS, ...MODEL_INFO_ROUTES, ...TOKEN_COUNTER_ROUTES, ...PROBE_ROUTES].flatMap((route) =>
     [route.path, ...(route.morePaths ?? [])].map((path) => (route.atRoot === 'only' ? `/${path}` : `/v1/${path}`)),
   ),
 );

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import ts from 'typescript';
-import { isLong } from '../support/long.js';
+import { isComplete } from '../support/long.js';
 import { root } from './sources.js';
 
 /** Stricter than this project's own settings, as apps may have them. */
@@ -25,7 +25,7 @@ function declarations(): { readonly files: ReadonlyMap<string, string>; readonly
 }
 
 // Compiles the package twice.
-(isLong ? it : it.skip)(
+(isComplete ? it : it.skip)(
   'declares types that compile without skipLibCheck, under strict settings of an app',
   () => {
     const { files, options } = declarations();

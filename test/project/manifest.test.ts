@@ -91,7 +91,7 @@ describe('dependencies', () => {
     expect(
       optional.filter(
         (name) =>
-          !/^pg$|ioredis|langchain|microservices|opentelemetry|prom|terminus|websockets|swagger|^@aws|^@azure|^@smithy|^google-auth|^@huggingface/.test(
+          !/^pg$|ioredis|langchain|microservices|opentelemetry|prom|terminus|websockets|swagger|^@aws|^@azure|^@smithy|^google-auth|^@huggingface|^re2js/.test(
             name,
           ),
       ),

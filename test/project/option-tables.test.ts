@@ -31,7 +31,7 @@ describe('the tables of options', () => {
   it('describe every exported interface of options', () => {
     const main = new Set(pathsOf('FastLiteLLMOptions'));
     const prefixes = ['', ...[...main].map((path) => `${path}.`)];
-    const names = tables.exportedInterfaces(/(Options|Rule)$/);
+    const names = tables.exportedInterfaces(/^[A-Z]\w*(?:Options|Rule)$/);
     const missing = names.filter(
       (name) => !described.includes(name) && !prefixes.some((prefix) => pathsOf(name).every((path) => main.has(prefix + path))),
     );

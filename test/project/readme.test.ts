@@ -73,7 +73,9 @@ describe('the table of variables', () => {
     const env = new Proxy({}, { get: (_, name) => void read.add(String(name)), ownKeys: () => [] });
     new library.FastLiteLLM({ engine: 'typescript' }, { env });
     for (const [, text] of sourcesOf('lib')) for (const [name] of text.matchAll(/\bFAST_LITELLM_[A-Z_]*[A-Z]\b/g)) read.add(name);
-    const files = ['scripts/build-native.js', 'lib/router/config/proxy-settings.ts'].map((path) => readFileSync(join(root, path), 'utf8'));
+    const files = ['scripts/build-native.js', 'lib/router/config/proxy-settings.ts', 'lib/fast-litellm-gateway.mounted.ts'].map((path) =>
+      readFileSync(join(root, path), 'utf8'),
+    );
     const others = [...sourcesOf('sample-app').map(([, text]) => text), ...files];
     for (const text of others) for (const [, name] of text.matchAll(/\benv\.([A-Z][A-Z_]+)\b/g)) read.add(name);
     expect([...described].sort()).toEqual([...read].sort());
@@ -87,12 +89,12 @@ describe('the table of variables', () => {
 
 describe('the table of errors', () => {
   /** In capitals, and no code of an error of ours: names of Node and undici, and of variables. */
-  const otherNames = /^(ERR_|UND_ERR_|EAI_AGAIN$|MODULE_NOT_FOUND$|RUST_ACCELERATION_AVAILABLE$|FAST_LITELLM_)/;
+  const otherNames = /^(ERR_|UND_ERR_|EAI_AGAIN$|MODULE_NOT_FOUND$|RUST_ACCELERATION_AVAILABLE$|(?:FAST_)?LITELLM_)/;
 
   it('has every code, and no other', () => {
     // Words of providers' protocols, and their variables.
     const isOfProviders = (path: string): boolean =>
-      path.endsWith('.environment.ts') || /^lib\/(?:providers|testing\/protocols)\//.test(path);
+      path.endsWith('.environment.ts') || /^lib\/(?:providers|testing\/protocols|apis\/generate-content|guardrails\/built-in)\//.test(path);
     const sources = sourcesOf('lib').filter(([path]) => !isOfProviders(path));
     const codes = sources.flatMap(([, text]) => [...text.matchAll(/'([A-Z]+(?:_[A-Z]+)+)'/g)].map(([, code]) => code));
     expect(firstCode('<!-- errors -->').sort()).toEqual([...new Set(codes.filter((code) => !otherNames.test(code)))].sort());
@@ -126,7 +128,7 @@ describe('the table of metrics', () => {
       llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });
       new library.RateLimitGuard(llm.rateLimiter, llm.tokenCounter);
       if (llm.router.models().length > 0) await llm.client.execute('m', async () => ({ usage }));
-      samples.push(...llm.metrics());
+      samples.push(...llm.configuration.metrics(), ...llm.metrics());
       const { rateLimiter: limiter, tokenCounter } = llm;
       samples.push(...new library.ApiKeyService(resolveApiKeysOptions({}), { limiter, tokenCounter, logger }).metrics());
     }

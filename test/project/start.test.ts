@@ -3,8 +3,10 @@ import { readSources } from './sources.js';
 
 /** Parts that an app loads when it first uses them: each would cost every other app at its start. */
 const LOADED_LATER: readonly string[] = [
+  'lib/acceleration/acceleration.patches.ts',
   'lib/acceleration/libraries/',
   'lib/connection-pool/pool/dispatcher.ts',
+  'lib/dashboard/pages/',
   'lib/dashboard/panels/',
   'lib/gateway/gateway.controllers.ts',
   'lib/gateway/in-process/',
@@ -22,6 +24,7 @@ const LOADED_LATER: readonly string[] = [
   'lib/rate-limit/redis/deciding-store.ts',
   'lib/router/config/config-yaml.ts',
   'lib/router/redis/state-exchange.ts',
+  'lib/telemetry/call-histograms.ts',
   'lib/telemetry/call-spans.ts',
   'lib/token-counter/engine/typescript.ts',
   'lib/token-counter/tokenizers/tokenizer-json.ts',

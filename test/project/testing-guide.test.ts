@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { isLong } from '../support/long.js';
+import { isComplete } from '../support/long.js';
 import { codeBlocks, codeIn, tableAfter } from './readme-document.js';
 import { root } from './sources.js';
 
@@ -53,7 +53,7 @@ describe('the examples of docs/testing.md', () => {
   });
 
   // Installs Vitest, and uses the build in dist/.
-  (isLong ? it : it.skip)(
+  (isComplete ? it : it.skip)(
     'run with Vitest',
     () => {
       const [, imported] = /`(import [^`]* from 'vitest';)`/.exec(guide) ?? [];

@@ -64,7 +64,7 @@ function plain(origin) {
 }
 
 /** Keys, limits, metrics, dashboard and health: the gateway that users start. */
-function full(origin) {
+function full(origin, ...more) {
   const { TerminusModule } = require('@nestjs/terminus');
   const { PrometheusModule } = require('@willsoto/nestjs-prometheus');
   const lib = require(join(ROOT, 'dist/lib/index.js'));
@@ -76,8 +76,21 @@ function full(origin) {
       lib.FastLiteLLMDashboardModule.forRoot({ token: MASTER_KEY }),
       PrometheusModule.register(),
       TerminusModule,
+      ...more,
     ],
   });
 }
 
-module.exports = { ROOT, MASTER_KEY, bare, plain, full };
+/** The same with a spend log. Its statements are not part of a request. */
+function logged(origin) {
+  const { FastLiteLLMSpendModule } = require(join(ROOT, 'dist/lib/index.js'));
+  const spend = {
+    write: () => Promise.resolve(0),
+    isRejection: () => false,
+    createMonths: () => Promise.resolve(),
+    dropBefore: () => Promise.resolve([]),
+  };
+  return full(origin, FastLiteLLMSpendModule.forRoot({ store: { spend, spendQueries: {}, close: () => Promise.resolve() } }));
+}
+
+module.exports = { ROOT, MASTER_KEY, bare, plain, full, logged };

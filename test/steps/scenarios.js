@@ -27,6 +27,14 @@ const SCENARIOS = [
     key: { rpm_limit: 1e6, tpm_limit: 1e9, max_budget: 1e6, budget_duration: '30d' },
   },
   {
+    name: 'chat with a key, a limit and the spend log',
+    app: 'logged',
+    path: '/v1/chat/completions',
+    body: chat,
+    bare: 'whole',
+    key: { rpm_limit: 1e6, tpm_limit: 1e9 },
+  },
+  {
     name: 'streamed chat (23 events)',
     app: 'full',
     path: '/v1/chat/completions',

@@ -31,13 +31,40 @@ export class PostgresCluster {
   ) {}
 
   static async start(): Promise<PostgresCluster> {
-    const folder = mkdtempSync(join(tmpdir(), 'fast-litellm-postgres-'));
-    chmodSync(folder, 0o777);
-    const cluster = new PostgresCluster(await freePort(), folder);
-    const [command, args] = asPostgres('initdb', ['-D', join(folder, 'data'), '-U', 'postgres', '-A', 'trust', '--no-sync', '-E', 'UTF8']);
-    execFileSync(command, args, { stdio: 'ignore', cwd: folder });
+    const cluster = await PostgresCluster.inFolder();
+    cluster.run('initdb', ['-U', 'postgres', '-A', 'trust', '--no-sync', '-E', 'UTF8']);
     await cluster.start();
     return cluster;
+  }
+
+  /**
+   * Starts a replica of this cluster, which answers reads. From then on, a commit is confirmed only
+   * once the replica has it: a failover loses no confirmed transaction.
+   */
+  async startReplica(): Promise<PostgresCluster> {
+    const replica = await PostgresCluster.inFolder();
+    replica.run('pg_basebackup', ['-d', this.url, '--write-recovery-conf', '--checkpoint=fast', '--no-sync']);
+    await replica.start();
+    await this.query(`ALTER SYSTEM SET synchronous_standby_names = '*'`);
+    await this.query('SELECT pg_reload_conf()');
+    await until(() => this.hasReplica());
+    return replica;
+  }
+
+  /** Whether a replica confirms the commits of this cluster. */
+  async hasReplica(): Promise<boolean> {
+    return (await this.query(`SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'`)).length > 0;
+  }
+
+  /** Makes a replica accept writes: the other half of a failover. */
+  async promote(): Promise<void> {
+    await this.query('SELECT pg_promote()');
+  }
+
+  private static async inFolder(): Promise<PostgresCluster> {
+    const folder = mkdtempSync(join(tmpdir(), 'fast-litellm-postgres-'));
+    chmodSync(folder, 0o777);
+    return new PostgresCluster(await freePort(), folder);
   }
 
   get url(): string {
@@ -47,6 +74,8 @@ export class PostgresCluster {
   /** Starts it again, on the same port with the same data. */
   async start(): Promise<void> {
     const settings = ['fsync=off', 'listen_addresses=127.0.0.1', `unix_socket_directories=${this.folder}`, 'max_wal_size=128MB'];
+    // A replica connects again soon after its primary has restarted.
+    settings.push('wal_retrieve_retry_interval=200ms');
     const options = settings.flatMap((setting) => ['-c', setting]);
     const [command, args] = asPostgres('postgres', ['-D', join(this.folder, 'data'), '-p', String(this.port), ...options]);
     const started = (this.process = spawn(command, args, { stdio: 'ignore', cwd: this.folder }));
@@ -90,6 +119,12 @@ export class PostgresCluster {
     } finally {
       await pool.end();
     }
+  }
+
+  /** Runs a program of PostgreSQL on the data folder. */
+  private run(program: string, options: readonly string[]): void {
+    const [command, args] = asPostgres(program, ['-D', join(this.folder, 'data'), ...options]);
+    execFileSync(command, args, { stdio: 'ignore', cwd: this.folder });
   }
 
   private async end(signal: 'SIGINT' | 'SIGQUIT'): Promise<void> {

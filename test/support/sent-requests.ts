@@ -1,6 +1,6 @@
 import { DEFAULT_BODY_BOUNDS } from '../../lib/http/body/body-bounds.js';
 import type { SentRequest } from '../../lib/providers/protocol.js';
-import { AskedRequest, type RequestLimits } from '../../lib/calls/asked-call.js';
+import { ApiCallRequest, type RequestLimits } from '../../lib/calls/call-request.js';
 import type { CallOptions } from '../../lib/calls/call-options.js';
 import type { ModelRequest } from '../../lib/providers/model-request.js';
 
@@ -16,7 +16,7 @@ export function sentRequest(
   { options = {}, ...facts }: Partial<SentRequest> & { readonly options?: CallOptions } = {},
 ): SentRequest {
   const whole = { model: facts.model ?? 'm', ...body } as ModelRequest;
-  const request = new AskedRequest({ operation: 'chat', body: whole }, options, LIMITS);
+  const request = new ApiCallRequest({ operation: 'chat', body: whole }, options, LIMITS);
   const plain = { overrides: undefined, addsUsage: false, defaults: undefined, fixed: undefined, dropParams: false, params: {} };
   return { request, body: whole, provider: 'gemini', model: whole.model, ...plain, ...facts };
 }

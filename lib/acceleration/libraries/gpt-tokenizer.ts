@@ -85,13 +85,13 @@ export class GptTokenizerTarget extends LibraryTarget {
 
   private encode(core: Core, text: string, allowed?: AllowedSpecial): number[] | undefined {
     const encoding = this.encodingFor(core, text, allowed);
-    const ids = encoding && this.standIn?.encode(text, encoding);
+    const ids = encoding && this.tokenizer?.encode(text, encoding);
     return ids && toArray(ids);
   }
 
   private count(core: Core, text: string, allowed?: AllowedSpecial): number | undefined {
     const encoding = this.encodingFor(core, text, allowed);
-    return encoding && this.standIn?.count(text, encoding);
+    return encoding && this.tokenizer?.count(text, encoding);
   }
 
   private limit(original: IsWithinTokenLimit): IsWithinTokenLimit {
@@ -104,10 +104,10 @@ export class GptTokenizerTarget extends LibraryTarget {
   /** The count up to `limit`, any larger number above it. */
   private countWithin({ bytePairEncodingCoreProcessor: core }: Api, input: unknown, limit: number, options: unknown): number | undefined {
     const isPlain = typeof input === 'string' && !options && Number.isInteger(limit) && limit >= 0;
-    if (!isPlain || this.standIn === null || input.includes(SPECIAL_START)) return undefined;
+    if (!isPlain || this.tokenizer === null || input.includes(SPECIAL_START)) return undefined;
     const count = (text: string): number | undefined => {
       const encoding = this.encodingFor(core, text, undefined);
-      return encoding && this.standIn?.countUpTo(text, encoding, limit);
+      return encoding && this.tokenizer?.countUpTo(text, encoding, limit);
     };
     const head = firstWords(input, (limit + 1) * ENOUGH_PER_TOKEN);
     const ofHead = head === '' ? 0 : (count(head) ?? 0);
@@ -120,7 +120,7 @@ export class GptTokenizerTarget extends LibraryTarget {
    * its own way.
    */
   private encodingFor(core: Core, text: string, allowed: AllowedSpecial): VocabularyName | undefined {
-    if (this.standIn === null || typeof text !== 'string') return undefined;
+    if (this.tokenizer === null || typeof text !== 'string') return undefined;
     if (allowed !== undefined && allowed.size > 0 && text.includes(SPECIAL_START)) return undefined;
     let known = this.known.get(core);
     if (known === undefined) this.known.set(core, (known = this.examine(core)));
@@ -167,7 +167,7 @@ function isLetter(unit: number): boolean {
 }
 
 /**
- * Whether the white space at the end contains a line end but does not end in one: the library's
+ * Whether the whitespace at the end contains a line end but does not end in one: the library's
  * cl100k_base makes one piece of it, tiktoken two.
  */
 function endsDifferently(text: string): boolean {

@@ -2,14 +2,14 @@ import { getEncoding, Tiktoken, type TiktokenEncoding } from 'js-tiktoken';
 import { Tiktoken as LiteTiktoken } from 'js-tiktoken/lite';
 import ranks from 'js-tiktoken/ranks/r50k_base';
 import { COUNT, differences, isNative, openAcceleration, randomTexts } from '../../../test/e2e/acceleration/acceleration-libraries.js';
-import { isLong } from '../../../test/support/long.js';
+import { isComplete } from '../../../test/support/long.js';
 
 const { service } = openAcceleration();
 afterAll(() => service.remove());
 
 const ENCODINGS: readonly TiktokenEncoding[] = ['cl100k_base', 'o200k_base', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'];
 /** A tokenizer takes a fifth of a second to make. */
-const NAMES = isLong ? ENCODINGS : ENCODINGS.slice(0, 2);
+const NAMES = isComplete ? ENCODINGS : ENCODINGS.slice(0, 2);
 const tokenizers = NAMES.map((name) => getEncoding(name));
 const SPECIALS = ['<|endoftext|>', '<|fim_prefix|>', '<|endofprompt|>', '<|im_start|>', '<|'];
 type Special = 'all' | string[];

@@ -46,7 +46,7 @@ export class JsTiktokenTarget extends LibraryTarget {
   }
 
   private encode(tokenizer: Tokenizer, text: string, allowed?: unknown, disallowed?: unknown): number[] | undefined {
-    const { standIn } = this;
+    const { tokenizer: standIn } = this;
     if (standIn === null || typeof text !== 'string') return undefined;
     const known = this.identify(tokenizer);
     if (known === null || mayDiffer(text)) return undefined;
@@ -58,7 +58,7 @@ export class JsTiktokenTarget extends LibraryTarget {
   }
 
   private decode(tokenizer: Tokenizer, tokens: unknown): string | undefined {
-    const { standIn } = this;
+    const { tokenizer: standIn } = this;
     if (standIn === null || !Array.isArray(tokens) || tokens.length < NATIVE_FROM.js_tiktoken_decode) return undefined;
     const known = this.identify(tokenizer);
     const ids = known && ordinaryIds(tokens, known.size);

@@ -3,7 +3,7 @@ import type { AccelerationTarget } from '../acceleration.options.js';
 import { findCopies, loadFrom, type InstalledCopy } from './installed-copies.js';
 import { MethodPatch, type Method } from '../method-patch.js';
 import type { CopyStatus, TargetStatus } from '../patch-status.js';
-import type { StandIn } from '../stand-in.js';
+import type { NativeTokenizer } from '../native-tokenizer.js';
 
 /** One library: finds its copies, patches them and keeps their status. */
 export abstract class LibraryTarget {
@@ -16,7 +16,7 @@ export abstract class LibraryTarget {
   protected readonly through: readonly string[] = [];
 
   /** Answers instead of the library; `null` while the library answers itself. */
-  protected standIn: StandIn | null = null;
+  protected tokenizer: NativeTokenizer | null = null;
   private readonly patches = new Map<object, Map<string, MethodPatch>>();
   private readonly tally = { native: 0, library: 0 };
   private readonly passedOver = new Map<string, number>();
@@ -27,16 +27,16 @@ export abstract class LibraryTarget {
    * Patches all copies that are found. May be called again for copies that were installed or loaded
    * since.
    */
-  apply(standIn: StandIn): void {
+  apply(standIn: NativeTokenizer): void {
     this.isWanted = true;
-    this.standIn = standIn;
+    this.tokenizer = standIn;
     this.copies = findCopies(this.name, this.through).map((copy) => this.applyTo(copy));
   }
 
   /** Restores the original functions. */
   remove(): void {
     this.isWanted = false;
-    this.standIn = null;
+    this.tokenizer = null;
     this.copies = [];
     for (const patch of this.all()) patch.remove();
   }

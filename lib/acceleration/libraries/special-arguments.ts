@@ -22,7 +22,7 @@ export function planEncode(
   if (isList && disallowed.some((name) => !ASCII.test(name) || text.includes(name))) return null;
   if (!text.includes(SPECIAL_START)) return text;
   const segments = splitAtSpecials(text, specials, allowed ?? []);
-  // By default, special tokens that are not allowed are an error.
+  // By default, special tokens that are not allowed cause an error.
   if (!isList && idsIn(segments) !== idsIn(splitAtSpecials(text, specials, 'all'))) return null;
   return segments;
 }

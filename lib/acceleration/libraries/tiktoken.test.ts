@@ -2,7 +2,7 @@ import * as lite from 'tiktoken/lite';
 import type * as Tiktokens from 'tiktoken';
 import { encoding_for_model, get_encoding, type Tiktoken, type TiktokenEncoding } from 'tiktoken';
 import { COUNT, differences, isNative, openAcceleration, randomTexts } from '../../../test/e2e/acceleration/acceleration-libraries.js';
-import { isLong } from '../../../test/support/long.js';
+import { isComplete } from '../../../test/support/long.js';
 
 /** The module itself: an import would be a copy of what it exports now. */
 const tiktoken = jest.requireActual<typeof Tiktokens>('tiktoken');
@@ -11,7 +11,7 @@ afterAll(() => service.remove());
 
 const ENCODINGS: readonly TiktokenEncoding[] = ['cl100k_base', 'o200k_base', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'];
 /** A tokenizer takes a fifth of a second to make. */
-const NAMES = isLong ? ENCODINGS : ENCODINGS.slice(0, 2);
+const NAMES = isComplete ? ENCODINGS : ENCODINGS.slice(0, 2);
 const SPECIALS = ['<|endoftext|>', '<|fim_prefix|>', '<|endofprompt|>', '<|im_start|>', '<|'];
 type Special = 'all' | string[];
 const CHOICES: readonly (readonly [allowed?: Special, disallowed?: Special])[] = [

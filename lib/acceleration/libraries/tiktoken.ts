@@ -73,14 +73,14 @@ export class TiktokenTarget extends LibraryTarget {
       if (known === null || plan === null) return undefined;
       const takesNone = isEmpty(allowed) && isEmpty(disallowed);
       if (!takesNone && !this.hasNoOthers(tokenizer, text, original)) return undefined;
-      const one = (part: string): Uint32Array | undefined => this.standIn?.encode(part, known.encoding);
+      const one = (part: string): Uint32Array | undefined => this.tokenizer?.encode(part, known.encoding);
       return typeof plan === 'string' ? one(plan) : joinIds(plan, one);
     });
   }
 
   private encodeOrdinary(tokenizer: Tokenizer, text: string): Uint32Array | undefined {
     const known = this.identify(tokenizer, text);
-    return known ? this.standIn?.encode(text, known.encoding) : undefined;
+    return known ? this.tokenizer?.encode(text, known.encoding) : undefined;
   }
 
   private decode(tokenizer: Tokenizer, tokens: unknown): Uint8Array | undefined {
@@ -88,14 +88,14 @@ export class TiktokenTarget extends LibraryTarget {
     if (!(length >= NATIVE_FROM.tiktoken_decode)) return undefined;
     const known = this.identify(tokenizer, '');
     const ids = known && ordinaryIds(tokens, known.size);
-    return known && ids ? this.standIn?.decode(ids, known.encoding) : undefined;
+    return known && ids ? this.tokenizer?.decode(ids, known.encoding) : undefined;
   }
 
   /**
    * The encoding of a tokenizer that was not freed; `null` while the native engine does not answer.
    */
   private identify(tokenizer: Tokenizer, text: unknown): KnownEncoding | null {
-    if (this.standIn === null || typeof text !== 'string' || !tokenizer?.__wbg_ptr) return null;
+    if (this.tokenizer === null || typeof text !== 'string' || !tokenizer?.__wbg_ptr) return null;
     let known = this.known.get(tokenizer);
     if (known === undefined) this.known.set(tokenizer, (known = this.examine(tokenizer)));
     return known;

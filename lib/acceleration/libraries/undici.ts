@@ -131,7 +131,7 @@ class GlobalDispatcher {
     this.set(this.ours);
   }
 
-  /** Restores the previous dispatcher, unless another one was set meanwhile. */
+  /** Restores the previous dispatcher, unless another one was set in the meantime. */
   restore(): void {
     if (this.ours === undefined || this.current !== this.ours) return;
     this.set(this.before as Dispatching);

@@ -28,7 +28,7 @@ const AI_SDK: Protocol = {
 
 let isProvided = false;
 
-/** `litellm_params` of a deployment that a model of the AI SDK serves. */
+/** `litellm_params` of a deployment backed by a model of the AI SDK. */
 export interface AiSdkDeploymentParams {
   /** `ai_sdk/<provider>/<model>` */
   readonly model: string;
@@ -37,8 +37,8 @@ export interface AiSdkDeploymentParams {
 }
 
 /**
- * Makes a language or embedding model of the AI SDK 5 to 7 a deployment in this process, for
- * providers that this package does not call itself.
+ * Turns a language or embedding model of the AI SDK 5 to 7 into a deployment of this process, for
+ * providers that this package does not support itself.
  *
  * @throws InvalidArgumentError if `model` is not such a model
  * @example

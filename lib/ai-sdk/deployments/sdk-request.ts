@@ -1,4 +1,4 @@
-import type { Fields } from '../../common/objects.js';
+import { type Fields, jsonIn } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { ChatMessage, ChatPart, ChatTool, ChatToolCall, ChatToolChoice } from '../../providers/openai/chat-types.js';
 import { inlineDataIn } from '../../providers/data-url.js';
@@ -29,7 +29,7 @@ export function modelOptions(chat: Fields, model: ReadLanguageModel, abortSignal
   const body = chat as ChatBody;
   const { stop, reasoning_effort: effort, provider_options: given } = body;
   const isV4 = model.specificationVersion === 'v4';
-  // Before version 4 each provider has an option of its own, most by this name.
+  // Before version 4, each provider has its own option, mostly with this name.
   const own = isV4 || effort === undefined ? undefined : { [model.provider.split('.', 1)[0]]: { reasoningEffort: effort } };
   return {
     prompt: new PromptReader(isV4).read(body.messages ?? []),
@@ -155,7 +155,7 @@ class PromptReader {
   private file(address: string, mediaType: string, path: string): PromptPart {
     const inline = inlineDataIn(address);
     if (inline !== undefined) return this.inline(inline.mediaType, inline.data);
-    if (!URL.canParse(address)) throw new InvalidArgumentError(`${path}.content`, address, 'must have URLs in its files');
+    if (!URL.canParse(address)) throw new InvalidArgumentError(`${path}.content`, address, 'must use valid URLs for files');
     const url = new URL(address);
     return { type: 'file', mediaType, data: this.isV4 ? { type: 'url', url } : url };
   }
@@ -177,9 +177,6 @@ function textOf(content: ChatMessage['content']): string {
 
 /** A model may have written arguments that are not JSON. */
 function inputOf(json: string): unknown {
-  try {
-    return JSON.parse(json === '' ? '{}' : json);
-  } catch {
-    return json;
-  }
+  const input = jsonIn(json === '' ? '{}' : json);
+  return input === undefined ? json : input;
 }

@@ -102,7 +102,7 @@ async function embeddingList(model: ReadEmbeddingModel, body: Fields, abortSigna
     const part = values.slice(vectors.length, most === Infinity ? undefined : vectors.length + most);
     const options = { values: part, abortSignal, providerOptions: providerOptions as Fields | undefined };
     const { embeddings, usage } = await model.doEmbed({ ...options, ...(typeof dimensions === 'number' && { dimensions }) });
-    if (embeddings.length !== part.length) throw new Error('the model returned a different number of embeddings');
+    if (embeddings.length !== part.length) throw new Error('the model must return one embedding per text');
     vectors.push(...embeddings);
     tokens += usage?.tokens ?? 0;
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
-import { numberIn, stringIn, textOf } from '../chat-answers.js';
+import { type Fields, fieldsOf, listOf, numberIn, stringIn } from '../../common/objects.js';
+import { textOf } from '../chat-answers.js';
 
 /** A completion has no other reasons. */
 const FINISHES = new Set(['length', 'content_filter']);

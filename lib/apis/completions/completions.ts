@@ -66,7 +66,7 @@ class BridgedCompletion implements BridgedAnswer {
 }
 
 /**
- * A request of completions as one of chat: its prompt is what the user says.
+ * Translates a completion request into a chat request, with the prompt as the user's message.
  * @throws InvalidArgumentError for no prompt; UnsupportedRequestError for several, or token ids.
  */
 function chatRequestOf(body: ModelRequest, sent: SentRequest): ModelRequest {
@@ -88,6 +88,6 @@ function promptIn(prompt: unknown, { provider, model }: SentRequest): string {
   const [first] = prompt as readonly unknown[];
   if (prompt.length === 1 && typeof first === 'string') return first;
   const what = typeof first === 'string' ? 'several prompts' : 'token ids';
-  const reason = `${provider} serves ${model} through chat, which does not support ${what}`;
-  throw new UnsupportedRequestError({ param: 'prompt', provider, reason, mend: 'send one text' });
+  const reason = `${provider} serves ${model} through the chat API, which does not support ${what}`;
+  throw new UnsupportedRequestError({ param: 'prompt', provider, reason, remedy: 'send one text' });
 }

@@ -36,7 +36,7 @@ export function messageOf(completion: Buffer, context: AnswerContext): object {
     readonly usage?: unknown;
   };
   const choice = chat.choices?.[0];
-  if (choice?.message === undefined || choice.message === null) throw new TypeError('a chat completion has a message');
+  if (choice?.message === undefined || choice.message === null) throw new TypeError('the chat completion has no message');
   const { message } = choice;
   const calls = message.tool_calls ?? [];
   const refusal = textIn(message.refusal);
@@ -85,12 +85,15 @@ function toolUse({ id, function: { name, arguments: json } }: ChatToolCall, { to
   return { type: 'tool_use', id: toolUseId(id), name: toolNames.get(name) ?? name, input: inputOf(json) };
 }
 
-/** The arguments of a call. What is cut or no object, as Anthropic's own would not be, is empty. */
+/**
+ * The arguments of a call. Truncated arguments, and values that are not objects, become empty,
+ * because Anthropic's are always objects.
+ */
 function inputOf(json: unknown): object {
   return typeof json === 'object' && json !== null ? json : (objectIn(json as string) ?? {});
 }
 
-/** The text of a content: Mistral and others answer with parts. */
+/** The text of a message's content, which Mistral and others return as parts. */
 export function textIn(content: unknown): string {
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) return '';
@@ -116,7 +119,7 @@ export function stopOf({ finish_reason: finish, stop_reason: stop, hasCalls, isR
   return { ...NOT_STOPPED, stop_reason: 'stop_sequence', stop_sequence: stop };
 }
 
-/** Anthropic's usage. Its input is what was neither read from the cache nor written to it. */
+/** Anthropic's usage. Its input excludes tokens read from or written to the cache. */
 export function usageOf(usage: unknown): Fields {
   const fields = fieldsOf(usage);
   const inPrompt = fieldsOf(fields.prompt_tokens_details);

@@ -1,3 +1,4 @@
+import { stringIn } from '../../common/objects.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import { toolUseId } from './answer.js';
@@ -67,14 +68,14 @@ export class ContentBlocks {
 
   /** @throws RangeError for more calls than a message has */
   call({ index, id, function: called }: CallDelta): string {
-    const block = this.callOf(index, textOr(id));
-    block.name ||= textOr(called?.name);
-    const json = textOr(called?.arguments);
+    const block = this.callOf(index, stringIn(id));
+    block.name ||= stringIn(called?.name);
+    const json = stringIn(called?.arguments);
     block.input?.read(json);
     return this.append(block, json);
   }
 
-  /** Ends all blocks. A call without a name is none. */
+  /** Ends all blocks. Calls without a name are dropped. */
   end(): string {
     const left = this.queue.filter((block) => block.isOpen || block.name !== '');
     this.queue = [];
@@ -89,7 +90,7 @@ export class ContentBlocks {
       known.id ||= id;
       return (this.lastCall = known);
     }
-    if (this.calls.size >= MOST_CALLS) throw new RangeError(`a message has at most ${MOST_CALLS} tool calls`);
+    if (this.calls.size >= MOST_CALLS) throw new RangeError(`the message has more than ${MOST_CALLS} tool calls`);
     const block = this.add({ type: 'tool_use', isOpen: false, waiting: '', input: new JsonEnd(), id, name: '' });
     this.calls.set(key ?? block, block);
     return (this.lastCall = block);
@@ -112,7 +113,7 @@ export class ContentBlocks {
     return this.advance();
   }
 
-  /** Writes what the first block has, and ends it where the next one can begin. */
+  /** Writes the content of the first block, and ends it when the next one can begin. */
   private advance(): string {
     let written = '';
     for (;;) {
@@ -123,7 +124,7 @@ export class ContentBlocks {
       this.queue.shift();
       written += this.stop();
     }
-    if (this.waiting > MOST_WAITING) throw new RangeError(`more than ${MOST_WAITING} characters wait for the end of a tool call`);
+    if (this.waiting > MOST_WAITING) throw new RangeError(`more than ${MOST_WAITING} characters are buffered for an unfinished tool call`);
     return written;
   }
 
@@ -164,10 +165,6 @@ export class ContentBlocks {
   private event(type: string, fields: object): string {
     return eventOf({ type, index: this.index, ...fields }, type);
   }
-}
-
-function textOr(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }
 
 const QUOTE = '"'.charCodeAt(0);

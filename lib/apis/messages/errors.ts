@@ -25,12 +25,12 @@ const TYPES: Readonly<Record<number, string>> = {
   529: 'overloaded_error',
 };
 const OWN_TYPES: ReadonlySet<string> = new Set([...Object.values(TYPES), 'api_error']);
-/** Anthropic's words, by which Claude Code knows that it has to shorten its conversation. */
+/** Anthropic's message, which makes Claude Code shorten its conversation. */
 const TOO_LONG = 'prompt is too long';
 
 /**
- * Puts an error of OpenAI's shape into Anthropic's.
- * @param status of the HTTP answer, or what it would be
+ * Converts an error from OpenAI's format to Anthropic's.
+ * @param status of the HTTP response, or the equivalent for a stream
  * @param requestId for the client's support; `null` without one
  */
 export function messagesError(

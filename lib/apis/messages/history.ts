@@ -8,7 +8,7 @@ import { chatToolName, isMark } from './tools.js';
 /** Claude Code's note to Anthropic's billing: it changes with each request. */
 const BILLING_NOTE = 'x-anthropic-billing-header';
 
-/** The `system` of a request as chat messages: one, or none where it has no text. */
+/** The `system` of a request as chat messages: one, or none if it has no text. */
 export function systemMessages(system: unknown): readonly ChatMessage[] {
   if (system === undefined || system === null || system === '') return [];
   const parts = blocksOf('system', system).map(([path, block]) => {
@@ -189,7 +189,7 @@ function addToTurn({ texts, calls, thinking, thoughts }: Turn, path: string, blo
       const { thinking: text, signature } = block;
       if (typeof text !== 'string') throw new InvalidArgumentError(`${path}.thinking`, text, 'must be a string');
       if (text !== '') thoughts.push(text);
-      // Only Claude signs its thinking; the unsigned came from `reasoning_content`.
+      // Only Claude signs its thinking; unsigned thinking comes from `reasoning_content`.
       if (typeof signature === 'string' && signature !== '') thinking.push({ type: 'thinking', thinking: text, signature });
       break;
     }
@@ -212,7 +212,7 @@ function jsonOf(path: string, input: unknown): string {
   try {
     return JSON.stringify(object);
   } catch (error) {
-    throw new InvalidArgumentError(path, input, `must be JSON (${errorMessage(error)})`);
+    throw new InvalidArgumentError(path, input, `must be valid JSON (${errorMessage(error)})`);
   }
 }
 
@@ -231,5 +231,5 @@ function marked(part: ChatPart, { cache_control: mark }: Fields): ChatPart {
 function unknownBlock(path: string, { type }: Fields, provider: string): Error {
   if (typeof type !== 'string') return new InvalidArgumentError(`${path}.type`, type, 'must be a string');
   const reason = `${provider} does not support the content block ${type.slice(0, 64)} here`;
-  return new UnsupportedRequestError({ param: path, provider, reason, mend: 'remove the block, or use an Anthropic model' });
+  return new UnsupportedRequestError({ param: path, provider, reason, remedy: 'remove the block, or use an Anthropic model' });
 }

@@ -12,7 +12,7 @@ const LONGEST_USER = 64;
 
 /**
  * A request of Anthropic's Messages API as one of OpenAI's chat. Fields that change no answer, and
- * unknown ones, are left out.
+ * unknown ones, are omitted.
  * @param provider of the deployment, for errors
  * @throws InvalidArgumentError for a wrong field; UnsupportedRequestError for what chat lacks
  */
@@ -115,7 +115,7 @@ const BY_NAME: ReadonlySet<string> = new Set(['properties', '$defs', 'definition
  * @throws InvalidArgumentError for a schema that is too deep
  */
 export function closedSchema(path: string, schema: Fields, depth = 0): Fields {
-  if (depth > DEEPEST) throw new InvalidArgumentError(path, NO_VALUE, `must not be deeper than ${DEEPEST} schemas`);
+  if (depth > DEEPEST) throw new InvalidArgumentError(path, NO_VALUE, `must not be nested deeper than ${DEEPEST} levels`);
   const closed = (at: string, value: unknown): unknown => (isObject(value) ? closedSchema(at, value, depth + 1) : value);
   const entries = Object.entries(schema).map(([key, value]): [string, unknown] => {
     const at = `${path}.${key}`;

@@ -102,7 +102,7 @@ export class MessageEvents {
     const { blocks } = this;
     const thought = textIn(reasoned) || textIn(reasoning);
     const parts: readonly ThinkingBlock[] = Array.isArray(signed) ? signed : [];
-    // Both may contain the same text; then only the blocks show where each ends.
+    // Both can contain the same text; only the blocks show where each one ends.
     const isInBlocks = parts.some(({ thinking = '' }) => thinking !== '');
     let written = isInBlocks ? '' : blocks.thinking(thought);
     for (const part of parts) written += blocks.thinkingBlock(part);

@@ -59,9 +59,9 @@ function chatTool(path: string, tool: Fields, provider: string): ChatTool {
 
 function foreignTool(path: string, type: unknown, provider: string): Error {
   if (typeof type !== 'string') return new InvalidArgumentError(`${path}.type`, type, 'must be a string');
-  const reason = `the tool ${type.slice(0, LONGEST_NAME)} is Anthropic's own, which ${provider} does not have`;
-  const mend = 'remove the tool, or use an Anthropic model';
-  return new UnsupportedRequestError({ param: path, provider, reason, mend });
+  const reason = `${provider} does not support the Anthropic tool ${type.slice(0, LONGEST_NAME)}`;
+  const remedy = 'remove the tool, or use an Anthropic model';
+  return new UnsupportedRequestError({ param: path, provider, reason, remedy });
 }
 
 /** How the model may call tools, in chat's parameters. */
@@ -84,7 +84,7 @@ function chatToolChoice({ type, name }: Fields): ChatToolChoice {
   return { type: 'function', function: { name: chatToolName(checkString('tool_choice.name', name, refuseArgument)) } };
 }
 
-/** Whether a value is a `cache_control`: what it asks for is the provider's to check. */
+/** Returns whether a value is a `cache_control`. The provider checks its content. */
 export function isMark(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }

@@ -1,6 +1,6 @@
-import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
+import { type Fields, fieldsOf, listOf, numberIn, stringIn } from '../../common/objects.js';
 import type { ModelRequest } from '../../providers/model-request.js';
-import { numberIn, stringIn, textOf } from '../chat-answers.js';
+import { textOf } from '../chat-answers.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import {
   functionCallItem,
@@ -15,7 +15,7 @@ import {
 } from '../../providers/openai/responses/items.js';
 import { namespacedFunctions, type CalledFunction } from './namespaces.js';
 
-/** How a response ended, and why where it is not complete. */
+/** How a response ended, and why if it is not complete. */
 export interface ResponseEnd {
   readonly status: 'completed' | 'incomplete';
   readonly reason?: 'max_output_tokens' | 'content_filter';

@@ -1,4 +1,4 @@
-import type { Fields } from '../../common/objects.js';
+import { type Fields, isSet } from '../../common/objects.js';
 import { append } from '../../common/collections.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
@@ -66,7 +66,7 @@ class InputReader {
     }
   }
 
-  /** The bounds of JSON bodies do not see what is sealed. */
+  /** The bounds of JSON bodies do not apply to sealed content. */
   private thinking(path: string, encrypted: unknown): readonly ThinkingBlock[] | undefined {
     const json = sealedIn(encrypted);
     if (json === undefined) return undefined;
@@ -95,12 +95,12 @@ class InputReader {
   private reference(path: string, { id }: Fields): void {
     const item = this.kept.get(checkString(`${path}.id`, id, refuseArgument));
     if (item !== undefined) return this.item(path, item as unknown as Fields);
-    // Reasoning is a help for the model, not a part of the conversation.
+    // Reasoning only helps the model; it is not part of the conversation.
     if (String(id).startsWith('rs_')) return;
     const { provider } = this.sent;
-    const reason = `the item is no longer kept by this process, and ${provider} does not store items`;
-    const mend = 'set store: false, so that the client sends items instead of their ids';
-    throw new UnsupportedRequestError({ param: path, provider, reason, mend });
+    const reason = `this process no longer keeps the item, and ${provider} does not store items`;
+    const remedy = 'set store: false, so that the client sends items instead of their ids';
+    throw new UnsupportedRequestError({ param: path, provider, reason, remedy });
   }
 
   /** Texts alone become one string, which every provider accepts. */
@@ -219,8 +219,4 @@ function textIn(path: string, value: unknown): string {
 
 function shown(type: unknown): string {
   return typeof type === 'string' ? type.slice(0, 40) : typeof type;
-}
-
-function isSet(value: unknown): boolean {
-  return value !== undefined && value !== null;
 }

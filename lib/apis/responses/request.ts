@@ -1,4 +1,4 @@
-import { isObject, type Fields } from '../../common/objects.js';
+import { type Fields, isObject, isSet } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { checkArray, checkObject, checkString, refuseArgument } from '../../common/options.js';
 import { dropsParams, isChatParameter, isToolForced, refused } from '../../providers/parameters.js';
@@ -132,9 +132,5 @@ function logprobsOf({ include, top_logprobs: top }: ModelRequest): object {
 }
 
 function shown(type: unknown): string {
-  return typeof type === 'string' ? type.slice(0, 40) : 'one without a type';
-}
-
-function isSet(value: unknown): boolean {
-  return value !== undefined && value !== null;
+  return typeof type === 'string' ? type.slice(0, 40) : 'an entry without a type';
 }

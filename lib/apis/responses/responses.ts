@@ -8,7 +8,7 @@ import { ResponseStream } from './stream.js';
 
 /** OpenAI's Responses by chat. */
 export const RESPONSES_BRIDGE: Bridge = {
-  // Agents send the same request to every model.
+  // Agents send it to every model.
   hints: new Set(['parallel_tool_calls', 'reasoning_effort', 'verbosity']),
   request: (body, sent) => chatRequestOf(body, sent, KEPT_ITEMS),
   answer: (body) => new BridgedResponse(body, KEPT_ITEMS),

@@ -1,5 +1,5 @@
 import type { BridgedAnswer } from '../bridge.js';
-import { fieldsOf, objectIn, type Fields, listOf } from '../../common/objects.js';
+import { type Fields, fieldsOf, listOf, objectIn, stringIn } from '../../common/objects.js';
 import { append } from '../../common/collections.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
@@ -7,7 +7,7 @@ import { isError } from '../../providers/openai/errors.js';
 import { errorEventOf } from '../../providers/openai/responses/passing-response.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import type { StreamEvents } from '../../providers/events/event-reader.js';
-import { errorIn, stringIn, textOf, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
+import { errorIn, textOf, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
 import { argumentsOf, blocksIn, endOf, thoughtIn, type ResponseFrame } from './answer.js';
 import {
   functionCallItem,
@@ -152,7 +152,7 @@ export abstract class ResponseStream implements BridgedAnswer {
         return;
       }
       this.closeOpen();
-      // Calls come one after the other; only one that is not whole yet may go on later.
+      // Calls arrive one after the other; only an incomplete one can continue later.
       if (this.latestCall?.isWhole === true) this.closed(this.latestCall, 'completed');
       const callId = typeof id === 'string' && id !== '' ? id : `call_${this.items}`;
       call = new OpenCall(this.next('function_call'), { call_id: callId, ...this.frame.called(stringIn(name)) }, this.write);
@@ -316,7 +316,7 @@ class OpenCall implements OpenItem {
     write('response.output_item.added', { output_index: item.index, item: this.state('in_progress') });
   }
 
-  /** Whether nothing but white space can follow. */
+  /** Whether nothing but whitespace can follow. */
   get isWhole(): boolean {
     return objectIn(this.input) !== undefined;
   }

@@ -51,7 +51,9 @@ export interface AccountRequest {
   readonly model: string;
   /** Default: GET. */
   readonly method?: 'GET' | 'POST' | 'DELETE';
-  /** Path after `/files` or `/batches`, with its query: `/file-abc/content`. Default: empty. */
+  /**
+   * Path after `/files` or `/batches`, including the query: `/file-abc/content`. Default: empty.
+   */
   readonly path?: string;
   /** Body of a POST: JSON, or a form with a file. */
   readonly body?: Readonly<Record<string, OtherField>> | ForwardedForm;

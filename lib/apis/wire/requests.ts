@@ -5,7 +5,7 @@
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type OtherField = any;
 
-/** Known texts for the editor, and any other: providers add some before a package knows them. */
+/** Known values for the editor, and any other, because providers add values before packages do. */
 type Known<Text extends string> = Text | (string & {});
 
 /** A part of a message's content: text, an image, a document or audio. */

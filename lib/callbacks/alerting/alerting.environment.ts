@@ -43,10 +43,12 @@ export function resolveAlerting(
   const hasChannel = (name: 'slack' | 'webhook'): boolean => resolved.channels.includes(name);
   const required = (name: 'slack' | 'webhook', urls: readonly string[], variable: string): void => {
     if (!hasChannel(name) || urls.length > 0) return;
-    const problem = `must be set for alerts to ${name}`;
+    const rule = `must be set to send alerts to ${name}`;
     // As in LiteLLM, the app starts even if a file enables alerts without an address.
-    if (options?.channels?.includes(name) === true) throw new InvalidConfigurationError(variable, problem);
-    warnings.push(`${file?.path ?? 'alerting'}: alerts to ${name} have no effect: ${variable} ${problem}`);
+    if (options?.channels?.includes(name) === true) throw new InvalidConfigurationError(variable, rule);
+    warnings.push(
+      `${file?.path ?? 'alerting'}: alerts are not sent to ${name} (${variable} is not set); set it, or remove ${name} from alerting`,
+    );
   };
   const urlsOfType = new Map(
     Object.entries(resolved.urlsByType).map(([type, urls]) => [type as AlertType, urlsIn('alerting.urlsByType', urls)]),
@@ -68,10 +70,10 @@ function ofFile(path: string, alerting: Fields, warn: (line: string) => void): F
   const names = textsIn(named);
   const channels = names.filter((name) => CHANNELS.includes(name));
   const others = names.filter((name) => !CHANNELS.includes(name));
-  if (others.length > 0) warn(`${at}.alerting: ${others.join(', ')} has no effect here: use slack or webhook`);
+  if (others.length > 0) warn(`${at}.alerting: ${others.join(', ')} has no effect here; use slack or webhook`);
   const args = checkObject(`${at}.alerting_args`, given ?? {});
   const unheeded = Object.keys(args).filter((key) => !(key in ARGS));
-  if (unheeded.length > 0) warn(`${at}.alerting_args: no effect here: ${unheeded.join(', ')}`);
+  if (unheeded.length > 0) warn(`${at}.alerting_args: these settings have no effect here: ${unheeded.join(', ')}`);
   const known = knownTypes(textsIn(types), `${at}.alert_types`, warn);
   const byType = Object.entries(fieldsOf(urls)).filter(([type]) => knownTypes([type], `${at}.alert_to_webhook_url`, warn).length > 0);
   return {
@@ -85,7 +87,7 @@ function ofFile(path: string, alerting: Fields, warn: (line: string) => void): F
 
 function knownTypes(types: readonly string[], path: string, warn: (line: string) => void): readonly string[] {
   const others = types.filter((type) => !(ALERT_TYPES as readonly string[]).includes(type));
-  if (others.length > 0) warn(`${path}: no effect here: ${others.join(', ')}; alerts are ${ALERT_TYPES.join(', ')}`);
+  if (others.length > 0) warn(`${path}: these alert types have no effect here: ${others.join(', ')}; use ${ALERT_TYPES.join(', ')}`);
   return types.filter((type) => !others.includes(type));
 }
 
@@ -97,7 +99,6 @@ function textsIn(value: unknown): readonly string[] {
 function urlsIn(path: string, value: unknown): readonly string[] {
   const urls = textsIn(value).flatMap((text) => text.split(',').flatMap((each) => trimmedText(each) ?? []));
   for (const url of urls)
-    if (!/^https?:\/\//.test(url) || !URL.canParse(url))
-      throw new InvalidConfigurationError(path, 'must be an http:// or https:// address');
+    if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new InvalidConfigurationError(path, 'must be an http:// or https:// URL');
   return urls;
 }

@@ -50,6 +50,22 @@ const answering = async (name: string) => {
 };
 
 describe('alerts', () => {
+  it('that Slack does not accept are kept in memory, and no option is suggested that would not help', async () => {
+    const errors: string[] = [];
+    const modelList = [deploymentOf('group', await failing('a'))];
+    const log = { log: () => {}, warn: () => {}, error: (line: string) => void errors.push(line) };
+    const llm = new FastLiteLLM(
+      { logger: log, router: { modelList, numRetries: 0 }, alerting: { channels: ['slack'] } },
+      // Nothing listens on this port.
+      { env: { SLACK_WEBHOOK_URL: 'http://127.0.0.1:1/slack' } },
+    );
+    opened.push(llm);
+    await llm.client.chat({ model: 'group', messages: HELLO }).catch(() => {});
+    await until(() => errors.some((line) => line.startsWith('Callbacks: slack is unavailable')));
+    expect(errors.join('\n')).toMatch(/slack is unavailable \([\w ]+\); payloads are kept in memory$/m);
+    expect(errors.join('\n')).not.toContain('spillFolder');
+  });
+
   it('of failing deployments reach Slack and the webhook, one message for each type', async () => {
     const modelList = [deploymentOf('group', await failing('a')), deploymentOf('group', await failing('b'))];
     const configPath = join(folder, 'config.json');
@@ -70,7 +86,9 @@ describe('alerts', () => {
     // The first one soon, and the rest when the app closes.
     expect(types.length).toBeLessThanOrEqual(6);
     const of = (type: string): string => texts.filter((text) => text.includes(type)).join('\n');
-    expect(of('llm_exceptions')).toMatch(/Level: `High`\nTimestamp: `[\d:]{8}` \(UTC\)\n\nMessage: Calls to group fail \(\w+, deployment/);
+    expect(of('llm_exceptions')).toMatch(
+      /Level: `High`\nTimestamp: `[\d:]{8}` \(UTC\)\n\nMessage: Calls to group are failing \(\w+, deployment/,
+    );
     expect(of('llm_exceptions')).toMatch(/\(\d+ times\)/);
     expect(of('llm_exceptions')).toContain('Proxy URL: `https://gateway.example`');
     expect(of('outage_alerts')).toMatch(/Deployment \S+ \(group\) has a minor outage: 5 of 5 attempts failed within 60 s/);
@@ -104,7 +122,7 @@ describe('alerts', () => {
     expect(first).toEqual({
       event: 'threshold_crossed',
       event_group: 'key',
-      event_message: 'The budget of mine (k1) (api-key) is spent to 80 %: 0.82 of 1 USD',
+      event_message: 'The budget of mine (k1) (api-key) is 80 % spent: 0.82 of 1 USD',
       spend: 0.82,
       max_budget: 1,
       soft_budget: null,
@@ -123,11 +141,15 @@ describe('alerts', () => {
       count: 1,
     });
     expect(second).toMatchObject({ event: 'threshold_crossed', spend: 0.96 });
-    expect(last).toMatchObject({ event: 'budget_crossed', spend: 1, event_message: expect.stringContaining('is spent: 1 of 1') as string });
+    expect(last).toMatchObject({
+      event: 'budget_crossed',
+      spend: 1,
+      event_message: expect.stringContaining('is exhausted: 1 of 1') as string,
+    });
     expect(ofTeam).toMatchObject({ event_group: 'team', team_id: 'red', token: null });
     expect(others).toEqual([]);
     expect(slackTexts()).toHaveLength(1);
-    expect(slackTexts()[0]).toContain('The budget of mine (k1) (api-key) is spent: 1 of 1 USD');
+    expect(slackTexts()[0]).toContain('The budget of mine (k1) (api-key) is exhausted: 1 of 1 USD');
   });
 
   it('of soft budgets have an event of their own, once', async () => {
@@ -153,7 +175,7 @@ describe('alerts', () => {
         soft_budget: 2,
         max_budget: null,
         spend: 2.5,
-        event_message: 'The soft budget of red (teams) is spent: 2.5 of 2 USD',
+        event_message: 'The soft budget of red (teams) is exhausted: 2.5 of 2 USD',
         level: 'Medium',
         count: 1,
       },
@@ -208,10 +230,12 @@ describe('alerts', () => {
     const llm = new FastLiteLLM({ logger, router: { configPath: path } }, { env: {} });
     opened.push(llm);
     expect(llm.alerting?.warnings).toEqual([
-      `${path}: general_settings.alerting: email has no effect here: use slack or webhook`,
-      `${path}: general_settings.alerting_args: no effect here: daily_report_frequency`,
-      expect.stringMatching(/general_settings\.alert_types: no effect here: daily_reports; alerts are llm_exceptions, llm_too_slow/),
-      `${path}: alerts to slack have no effect: SLACK_WEBHOOK_URL must be set for alerts to slack`,
+      `${path}: general_settings.alerting: email has no effect here; use slack or webhook`,
+      `${path}: general_settings.alerting_args: these settings have no effect here: daily_report_frequency`,
+      expect.stringMatching(
+        /general_settings\.alert_types: these alert types have no effect here: daily_reports; use llm_exceptions, llm_too_slow/,
+      ),
+      `${path}: alerts are not sent to slack (SLACK_WEBHOOK_URL is not set); set it, or remove slack from alerting`,
     ]);
     expect(llm.alerting?.isEmpty).toBe(true);
     expect(lines).toEqual(expect.arrayContaining([...(llm.alerting?.warnings ?? [])]));
@@ -219,9 +243,9 @@ describe('alerts', () => {
   });
 
   it.each([
-    [{ channels: ['slack'] }, {}, 'SLACK_WEBHOOK_URL: must be set for alerts to slack'],
+    [{ channels: ['slack'] }, {}, 'SLACK_WEBHOOK_URL: must be set to send alerts to slack'],
     [{ channels: ['email'] }, {}, 'alerting.channels[0]: must be one of slack, webhook'],
-    [{ channels: ['webhook'] }, { WEBHOOK_URL: 'secret' }, 'WEBHOOK_URL: must be an http:// or https:// address'],
+    [{ channels: ['webhook'] }, { WEBHOOK_URL: 'secret' }, 'WEBHOOK_URL: must be an http:// or https:// URL'],
     [{ digestSeconds: 0 }, {}, 'alerting.digestSeconds: must be a positive integer'],
   ])('of the options %j are refused', (alerting, env, message) => {
     expect(() => new FastLiteLLM({ logger, alerting: alerting as never }, { env })).toThrow(message);

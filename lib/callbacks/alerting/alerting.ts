@@ -27,9 +27,17 @@ export interface AlertingContext {
   readonly storeProblems: () => Promise<Readonly<Record<string, string>>>;
 }
 
-const SPOOL = { maxPending: 1_000, maxPendingChars: 10_000_000, folder: undefined, maxSpilledChars: 0, timeoutMs: 10_000 };
+const SPOOL = {
+  maxPending: 1_000,
+  maxPendingChars: 10_000_000,
+  folder: undefined,
+  canHaveFolder: false,
+  maxSpilledBytes: 0,
+  timeoutMs: 10_000,
+};
 const STORES_EVERY_MS = 30_000;
 const CLOSE_MS = 3_000;
+const TEST_MS = 10_000;
 const sample = samplesOf('alerts');
 
 /** Sends alerts for calls, deployments, budgets and stores to Slack and a webhook. */
@@ -116,10 +124,27 @@ export class Alerting implements Capability {
     }
   }
 
+  /** Channels that are configured. */
+  get channels(): readonly ('slack' | 'webhook')[] {
+    return [...(this.slack.length > 0 ? (['slack'] as const) : []), ...(this.webhook === undefined ? [] : (['webhook'] as const))];
+  }
+
+  /**
+   * Sends a test alert to one channel, and waits for the result.
+   * @throws DeliveryError if it was not accepted.
+   */
+  async test(channel: 'slack' | 'webhook'): Promise<void> {
+    const alert: Alert = { type: 'llm_exceptions', level: 'Low', message: 'This is a test alert. No action is needed.' };
+    const digest: Digest = { type: alert.type, level: alert.level, count: 1, entries: [{ alert, count: 1 }] };
+    const spools = channel === 'slack' ? this.slack : this.webhook === undefined ? [] : [this.webhook];
+    const texts = channel === 'slack' ? [slackMessage(digest, this.settings.proxyUrl, new Date())] : webhookEvents(digest);
+    for (const { sink } of spools) await sink.send(texts, AbortSignal.timeout(TEST_MS));
+  }
+
   metrics(): readonly MetricSample[] {
     const { types } = this.settings;
     return types.map((type) =>
-      sample('raised_total', 'Alerts by type, before they are put together', 'counter', this.raised.get(type) ?? 0, { type }),
+      sample('raised_total', 'Raised alerts by type, before grouping', 'counter', this.raised.get(type) ?? 0, { type }),
     );
   }
 

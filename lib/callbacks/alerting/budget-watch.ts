@@ -48,7 +48,7 @@ export class BudgetWatch {
     const group = GROUPS[kind] ?? 'proxy';
     const name = group === 'proxy' ? key : key.slice(at + 1);
     const isSpent = mark >= 1;
-    const share = isSpent ? 'is spent' : `is spent to ${Math.round(mark * 100)} %`;
+    const share = isSpent ? 'is exhausted' : `is ${Math.round(mark * 100)} % spent`;
     const alias = group === 'key' ? this.owners.get(name)?.keyAlias : undefined;
     const shown = visibleText(alias === undefined ? name : `${alias} (${name})`);
     const message = `The ${isSoft ? 'soft budget' : 'budget'} of ${shown} (${visibleText(limit)}) ${share}: ${spentUsd} of ${limitUsd} USD`;

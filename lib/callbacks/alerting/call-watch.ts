@@ -40,7 +40,7 @@ export class CallWatch {
     if (record.status === 'failure' && isFault(record.httpStatus)) {
       const cause = record.errorCode ?? record.errorKind ?? 'unknown error';
       const deployment = record.deploymentId === undefined ? '' : `, deployment ${visibleText(record.deploymentId)}`;
-      this.raise({ type: 'llm_exceptions', level: 'High', message: `Calls to ${model} fail (${cause}${deployment})` });
+      this.raise({ type: 'llm_exceptions', level: 'High', message: `Calls to ${model} are failing (${cause}${deployment})` });
     }
     if (record.status === 'success' && record.durationMs > this.settings.slowMs) {
       const seconds = this.settings.slowMs / 1000;

@@ -1,6 +1,6 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { type Fields, fieldsOf, nonEmptyString } from '../../common/objects.js';
 import type { LoggingPayload } from '../logging-payload.js';
-import { REDACTED } from '../textless.js';
+import { REDACTED } from '../omit-texts.js';
 import { outputOf } from './otel-spans.js';
 import { spanIdOf, traceIdOf, type AttributeValue, type Span } from './otlp-json.js';
 
@@ -31,7 +31,7 @@ const SPAN_ID = /^[\da-f]{16}$/;
 export function langfuseSpansOf(payload: LoggingPayload, environment: string | undefined, release: string | undefined): Span[] {
   const { litellm_call_id: id, status, error_str: error, metadata } = payload;
   const own = fieldsOf(metadata.requester_metadata);
-  const text = (name: string): string | undefined => textOf(own[name]);
+  const text = (name: string): string | undefined => nonEmptyString(own[name]);
   const existing = text('existing_trace_id');
   const trace = existing ?? text('trace_id') ?? payload.w3c_trace_id ?? id;
   const parent = text('parent_observation_id');
@@ -49,8 +49,8 @@ export function langfuseSpansOf(payload: LoggingPayload, environment: string | u
     'langfuse.observation.level': status === 'success' ? 'DEFAULT' : 'ERROR',
     'langfuse.observation.status_message': error,
     'langfuse.version': text('version'),
-    'langfuse.session.id': text('session_id') ?? textOf(payload.session_id),
-    'langfuse.user.id': text('trace_user_id') ?? textOf(payload.end_user) ?? textOf(metadata.user_api_key_end_user_id),
+    'langfuse.session.id': text('session_id') ?? nonEmptyString(payload.session_id),
+    'langfuse.user.id': text('trace_user_id') ?? nonEmptyString(payload.end_user) ?? nonEmptyString(metadata.user_api_key_end_user_id),
     'langfuse.environment': environment,
     'langfuse.release': text('trace_release') ?? release,
     'langfuse.trace.tags': tagsOf(payload, own),
@@ -122,8 +122,4 @@ function jsonOf(value: unknown): string | undefined {
 
 function isOn(value: unknown): boolean {
   return value === true || value === 'true';
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

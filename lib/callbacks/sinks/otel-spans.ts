@@ -1,6 +1,6 @@
-import { fieldsOf, listOf, type Fields } from '../../common/objects.js';
+import { type Fields, asString, fieldsOf, listOf } from '../../common/objects.js';
 import type { LoggingPayload } from '../logging-payload.js';
-import { REDACTED } from '../textless.js';
+import { REDACTED } from '../omit-texts.js';
 import { spanIdOf, traceIdOf, type Attributes, type AttributeValue, type Span } from './otlp-json.js';
 
 const PROXY_SPAN = 'Received Proxy Server Request';
@@ -34,9 +34,9 @@ export function otelSpansOf(payload: LoggingPayload, ownRequestSpan: boolean): S
       endTime: start + Number(attempt.response_time),
       error: attempt.status === 'success' ? undefined : String(attempt.error_code ?? attempt.status),
       attributes: {
-        'gen_ai.provider.name': textOf(attempt.custom_llm_provider),
-        'gen_ai.request.model': textOf(attempt.model),
-        'litellm.model_id': textOf(attempt.model_id),
+        'gen_ai.provider.name': asString(attempt.custom_llm_provider),
+        'gen_ai.request.model': asString(attempt.model),
+        'litellm.model_id': asString(attempt.model_id),
         'litellm.attempt': Number(attempt.number),
       },
     });
@@ -96,8 +96,4 @@ export function outputOf(response: unknown): unknown {
 
 function numberOf(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

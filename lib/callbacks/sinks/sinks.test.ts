@@ -315,14 +315,19 @@ describe('s3_v2', () => {
 
 describe('a sink', () => {
   it.each<[SinkName, Environment, object, string]>([
-    ['langfuse', { LANGFUSE_PUBLIC_KEY: 'pk' }, {}, 'LANGFUSE_SECRET_KEY: must be set'],
-    ['langfuse', { LANGFUSE_PUBLIC_KEY: 'a', LANGFUSE_SECRET_KEY: 'b', LANGFUSE_HOST: 'http://' }, {}, 'LANGFUSE_HOST: must be an http'],
-    ['otel', {}, {}, 'OTEL_ENDPOINT: must be set'],
-    ['otel', { OTEL_ENDPOINT: 'http://a', OTEL_EXPORTER: 'otlp_grpc' }, {}, 'OTEL_EXPORTER: must be otlp_http'],
-    ['generic_api', {}, {}, 'GENERIC_LOGGER_ENDPOINT: must be set, or callback_settings.generic_api.endpoint'],
-    ['generic_api', { GENERIC_LOGGER_ENDPOINT: 'ftp://a' }, {}, 'GENERIC_LOGGER_ENDPOINT: must be an http'],
-    ['s3_v2', {}, {}, 's3_callback_params.s3_bucket_name: must be set'],
-    ['s3_v2', {}, { s3_bucket_name: 'b', s3_aws_access_key_id: 'a' }, 's3_callback_params: must be set: AWS keys come in pairs'],
+    ['langfuse', { LANGFUSE_PUBLIC_KEY: 'pk' }, {}, 'LANGFUSE_SECRET_KEY must be set'],
+    ['langfuse', { LANGFUSE_PUBLIC_KEY: 'a', LANGFUSE_SECRET_KEY: 'b', LANGFUSE_HOST: 'http://' }, {}, 'LANGFUSE_HOST must be an http'],
+    ['otel', {}, {}, 'OTEL_ENDPOINT must be set'],
+    ['otel', { OTEL_ENDPOINT: 'http://a', OTEL_EXPORTER: 'otlp_grpc' }, {}, 'OTEL_EXPORTER must be otlp_http'],
+    ['generic_api', {}, {}, 'GENERIC_LOGGER_ENDPOINT or callback_settings.generic_api.endpoint must be set'],
+    ['generic_api', { GENERIC_LOGGER_ENDPOINT: 'ftp://a' }, {}, 'GENERIC_LOGGER_ENDPOINT must be an http'],
+    ['s3_v2', {}, {}, 's3_callback_params.s3_bucket_name must be set'],
+    [
+      's3_v2',
+      {},
+      { s3_bucket_name: 'b', s3_aws_access_key_id: 'a' },
+      's3_callback_params.s3_aws_secret_access_key must be set together with aws_access_key_id',
+    ],
   ])('%s is refused without what it needs', (kind, env, s3, message) => {
     expect(() => create(kind, env, {}, s3)).toThrow(message);
   });

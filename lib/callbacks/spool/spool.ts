@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { counted } from '../../common/plural.js';
 import type { LogSink } from '../../common/log-sink.js';
+import { SpillFiles, type SpilledLines } from '../../common/spill-files.js';
 import { deliveryErrorOf, type CallbackSink, type DeliveryError } from '../delivery.js';
-import { textless } from '../textless.js';
-import { firstOf, SpillFolder } from './spill-folder.js';
+import { omitTexts } from '../omit-texts.js';
 
 /** Limits of a spool. */
 export interface SpoolSettings {
@@ -9,7 +12,9 @@ export interface SpoolSettings {
   readonly maxPendingChars: number;
   /** Folder for payloads while the sink is unavailable. `undefined`: they stay in memory. */
   readonly folder: string | undefined;
-  readonly maxSpilledChars: number;
+  readonly maxSpilledBytes: number;
+  /** Whether an option of the app can set `folder`. */
+  readonly canHaveFolder: boolean;
   readonly timeoutMs: number;
 }
 
@@ -26,6 +31,7 @@ export interface SpoolCounts {
 const REQUEST_CHARS = 3_500_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
+const TEND_MS = 10_000;
 /** How long health reports a loss. */
 const REMEMBERED_MS = 5 * 60_000;
 
@@ -44,7 +50,8 @@ export class Spool {
   readonly counts: SpoolCounts = { delivered: 0, dropped: 0, rejected: 0 };
   private memory: string[] = [];
   private memoryChars = 0;
-  private readonly files: SpillFolder | undefined;
+  private readonly files: SpillFiles | undefined;
+  private readonly tending: NodeJS.Timeout | undefined = undefined;
   private working: Promise<void> | undefined = undefined;
   private timer: NodeJS.Timeout | undefined = undefined;
   /** Why the sink is unavailable. */
@@ -63,8 +70,11 @@ export class Spool {
     private readonly settings: SpoolSettings,
     private readonly log: LogSink,
   ) {
-    const { folder, maxSpilledChars } = settings;
-    this.files = folder === undefined ? undefined : new SpillFolder(folder, sink.name, maxSpilledChars, () => this.wake());
+    const { folder, maxSpilledBytes } = settings;
+    if (folder === undefined) return;
+    this.files = new SpillFiles(join(folder, fileNameOf(sink.name)), maxSpilledBytes);
+    this.tending = setInterval(() => this.tend(), TEND_MS).unref();
+    this.tend();
   }
 
   /** Payloads in memory. */
@@ -72,12 +82,8 @@ export class Spool {
     return this.memory.length;
   }
 
-  get pendingChars(): number {
-    return this.memoryChars;
-  }
-
-  get spilledChars(): number {
-    return this.files?.chars ?? 0;
+  get spilledBytes(): number {
+    return this.files?.bytes ?? 0;
   }
 
   /** Returns the problem that health reports. */
@@ -113,6 +119,7 @@ export class Spool {
     await this.working;
     clearTimeout(limit);
     clearTimeout(this.timer);
+    clearInterval(this.tending);
     this.isClosed = true;
     await this.spill();
     await this.files?.close();
@@ -144,33 +151,34 @@ export class Spool {
     while (performance.now() >= this.retryAtMs && !this.stop.signal.aborted) {
       const spilled = await this.spilled();
       const lines = spilled?.lines ?? firstOf(this.memory, this.sink.batchSize, REQUEST_CHARS);
-      if (lines.length === 0) return;
+      if (lines.length === 0 && spilled === undefined) return;
       if (spilled === undefined) this.take(lines);
       const unsent = await this.send(lines);
       if (spilled === undefined) this.putBack(unsent);
-      else await spilled.commit(lines.length - unsent.length);
+      else await this.sent(spilled, lines.length - unsent.length);
       if (unsent.length > 0) break;
     }
     if (this.fault !== undefined) await this.spill();
   }
 
-  private async spilled() {
+  private async spilled(): Promise<SpilledLines | undefined> {
     if (this.files === undefined || this.files.isEmpty) return undefined;
     try {
-      const batch = await this.files.read(this.sink.batchSize, REQUEST_CHARS);
-      const { damaged } = this.files;
-      this.files.damaged = 0;
-      if (damaged > 0) this.lose(damaged, 'dropped', 'their file is damaged');
-      return batch;
+      return await this.files.next(this.sink.batchSize, REQUEST_CHARS);
     } catch (error) {
       this.folderFailed(error);
       return undefined;
     }
   }
 
+  private async sent(spilled: SpilledLines, count: number): Promise<void> {
+    const damaged = await spilled.done(count);
+    if (damaged > 0) this.lose(damaged, 'dropped', 'the spill file is damaged');
+  }
+
   /** Returns the payloads to retry later. */
   private async send(lines: readonly string[]): Promise<readonly string[]> {
-    const parts = [lines];
+    const parts = lines.length === 0 ? [] : [lines];
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
       try {
         await this.sink.send(part, AbortSignal.any([this.stop.signal, AbortSignal.timeout(this.settings.timeoutMs)]));
@@ -182,9 +190,9 @@ export class Spool {
           this.isAway(error);
           return [part, ...parts.reverse()].flat();
         }
-        // It has answered.
+        // The sink responded.
         this.isBack();
-        const shorter = part.length === 1 && error.fault === 'too_large' ? textless(part[0]) : undefined;
+        const shorter = part.length === 1 && error.fault === 'too_large' ? omitTexts(part[0]) : undefined;
         if (part.length > 1) parts.push(part.slice(part.length >> 1), part.slice(0, part.length >> 1));
         else if (shorter !== undefined) parts.push([shorter]);
         else this.lose(1, 'rejected', error.message);
@@ -198,7 +206,8 @@ export class Spool {
     this.retryAtMs = performance.now() + (retryAfterMs ?? this.retryMs * (0.5 + Math.random() / 2));
     this.retryMs = Math.min(LAST_RETRY_MS, this.retryMs * 2);
     if (this.fault === undefined && !this.isClosing) {
-      const kept = this.files === undefined ? 'in memory; set callbacks.spillFolder to keep more' : 'in callbacks.spillFolder';
+      const inMemory = this.settings.canHaveFolder ? 'in memory; set callbacks.spillFolder to keep more' : 'in memory';
+      const kept = this.files === undefined ? inMemory : 'in callbacks.spillFolder';
       this.log.error(`Callbacks: ${this.sink.name} is unavailable (${cause}); payloads are kept ${kept}`);
     }
     this.fault = cause;
@@ -228,10 +237,20 @@ export class Spool {
     }
   }
 
+  /** Keeps the files of this process, and takes over those of processes that no longer run. */
+  private tend(): void {
+    this.files?.tend().then(
+      (count) => count > 0 && this.wake(),
+      (error: unknown) => this.folderFailed(error),
+    );
+  }
+
   private folderFailed(error: unknown): void {
     const reason = String((error as NodeJS.ErrnoException).code ?? 'unknown error');
     if (this.folderFault === undefined)
-      this.log.error(`Callbacks: ${this.settings.folder} is not writable (${reason}); payloads of ${this.sink.name} stay in memory`);
+      this.log.error(
+        `Callbacks: cannot write to ${this.settings.folder} (${reason}); until the folder is writable, payloads for ${this.sink.name} stay in memory`,
+      );
     this.folderFault = reason;
   }
 
@@ -250,8 +269,22 @@ export class Spool {
   private lose(count: number, how: 'dropped' | 'rejected', reason: string): void {
     this.counts[how] += count;
     const now = performance.now();
-    // One log line, however many payloads an outage costs.
-    if (now - this.lostAtMs >= REMEMBERED_MS) this.log.error(`Callbacks: ${count} payloads for ${this.sink.name} were ${how} (${reason})`);
+    // Only one log line per outage, regardless of the number of lost payloads.
+    const payloads = counted(count, 'payload');
+    const event = how === 'rejected' ? `${this.sink.name} rejected ${payloads}` : `dropped ${payloads} for ${this.sink.name}`;
+    if (now - this.lostAtMs >= REMEMBERED_MS) this.log.error(`Callbacks: ${event} (${reason})`);
     this.lostAtMs = now;
   }
+}
+
+function fileNameOf(sink: string): string {
+  return /^[\w-]{1,64}$/.test(sink) ? sink : createHash('sha256').update(sink).digest('hex').slice(0, 16);
+}
+
+/** Returns the first lines within both bounds, at least one. */
+function firstOf(lines: readonly string[], maxLines: number, maxChars: number): readonly string[] {
+  let [count, chars] = [0, 0];
+  while (count < lines.length && count < maxLines && (count === 0 || chars + lines[count].length <= maxChars))
+    chars += lines[count++].length;
+  return lines.slice(0, count);
 }

@@ -2,9 +2,9 @@ import { nanoUsd } from '../../common/nano-usd.js';
 import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { COST_PARTS, sumOf, type CostPart, type CostParts, type PricedUsage } from '../../common/token-cost.js';
 import type { StatedCost } from '../../http/answer-usage.js';
-import { askedTier, dearerTier, type DearTier } from '../../http/token-estimate/asked-tier.js';
+import { requestedTier, dearerTier, type PremiumTier } from '../../http/token-estimate/requested-tier.js';
 import { addedFields } from '../../providers/own-fields.js';
-import type { AskedCall } from '../asked-call.js';
+import type { CallRequest } from '../call-request.js';
 
 /** The cost of one answer, in nano-USD (billionths of a USD). */
 export interface AnswerCost {
@@ -83,7 +83,7 @@ const TICKS_PER_USD = 1e10;
 
 /** How providers state a cost in the usage, in USD, by LiteLLM's names of them. */
 const STATED: Readonly<Record<string, (stated: StatedCost) => unknown>> = {
-  // With the operator's own key at the upstream (`is_byok`), `cost` is OpenRouter's fee alone.
+  // With the operator's own upstream key (`is_byok`), `cost` is only OpenRouter's fee.
   openrouter: ({ cost, is_byok: isOwnKey, cost_details: details }) =>
     isOwnKey === true ? sum(cost, fieldsOf(details).upstream_inference_cost) : cost,
   perplexity: ({ cost }) => (isObject(cost) ? cost.total_cost : cost),
@@ -121,7 +121,7 @@ function perplexityParts(cost: Fields, usd: number): CostParts | undefined {
   const amounts = Object.values(parts);
   if (!amounts.every((amount): amount is number => typeof amount === 'number' && amount >= 0)) return undefined;
   const rest = usd - amounts.reduce((total, amount) => total + amount, 0);
-  // Its figures are rounded, each by itself.
+  // Its figures are rounded individually.
   return rest < -usd / 10 ? undefined : ({ ...parts, other: Math.max(0, rest) } as CostParts);
 }
 
@@ -134,19 +134,19 @@ function sum(...amounts: readonly unknown[]): unknown {
 
 /** The parts of an attempt that can set a service tier. */
 interface AskedAttempt {
-  readonly call: { readonly asked: Pick<AskedCall, 'facts'> };
+  readonly call: { readonly asked: Pick<CallRequest, 'facts'> };
   readonly target: { readonly overrides?: Fields };
   readonly selection: { readonly deployment: { readonly params: Fields } };
 }
 
 /** By the parameters of a deployment: the tier that they set. */
-const tiers = new WeakMap<Fields, DearTier | null>();
+const tiers = new WeakMap<Fields, PremiumTier | null>();
 
 /** The most expensive tier that the request, the fallback or the deployment sets. */
-export function tierOfAttempt({ call, target, selection }: AskedAttempt): DearTier | undefined {
+export function tierOfAttempt({ call, target, selection }: AskedAttempt): PremiumTier | undefined {
   const { params } = selection.deployment;
   let own = tiers.get(params);
-  if (own === undefined) tiers.set(params, (own = dearerTier(askedTier(params), askedTier(addedFields(params))) ?? null));
+  if (own === undefined) tiers.set(params, (own = dearerTier(requestedTier(params), requestedTier(addedFields(params))) ?? null));
   const asked = own === null ? call.asked.facts.tier : dearerTier(call.asked.facts.tier, own);
-  return target.overrides === undefined ? asked : dearerTier(asked, askedTier(target.overrides));
+  return target.overrides === undefined ? asked : dearerTier(asked, requestedTier(target.overrides));
 }

@@ -41,6 +41,7 @@ export function factHeaders(call: CallFacts, withCostParts = false): Record<stri
     headers['x-litellm-response-cost'] = usdText(cost.nanoUsd);
     if (withCostParts) addCostParts(cost.parts, headers);
   }
+  if (call.guardrails !== undefined) headers['x-litellm-applied-guardrails'] = headerText(call.guardrails.join(','));
   if (providerRequestId !== undefined) headers[PROVIDER_REQUEST_ID] = providerRequestId;
   return headers;
 }
@@ -54,16 +55,17 @@ function addCostParts(parts: CostParts, headers: Record<string, string>): void {
 
 /** Passes the headers of an error's answer to `set`, by LiteLLM's names. */
 export function setFailedCall(error: unknown, set: (name: string, value: string) => void): void {
-  const { id, deploymentId, group, retries, fallbacks } = failedCallOf(error);
+  const { id, deploymentId, group, retries, fallbacks, guardrails = [] } = failedCallOf(error);
   if (id === undefined) return;
   set('x-litellm-call-id', id);
   if (deploymentId !== undefined) set('x-litellm-model-id', headerText(deploymentId));
   if (group !== undefined) set('x-litellm-model-group', headerText(group));
   set('x-litellm-attempted-retries', String(retries));
   set('x-litellm-attempted-fallbacks', String(fallbacks));
+  if (guardrails.length > 0) set('x-litellm-applied-guardrails', headerText(guardrails.join(',')));
 }
 
-/** Percent-encodes what is not ASCII, as in URLs: `%E4`. */
+/** Percent-encodes non-ASCII characters, as in URLs: `%E4`. */
 export function headerText(name: string): string {
   return name.replace(NO_HEADER_TEXT, percentEncoded);
 }

@@ -26,7 +26,7 @@ export class AnswerModel {
   /** A whole answer; returns the same bytes if the name is equal or missing. */
   whole(answer: Buffer): Buffer {
     const last = answer.lastIndexOf(KEY);
-    // Megabytes of numbers precede it.
+    // Megabytes of numbers can precede it.
     if (last > SHORT_END && answer.length - last < SHORT_END) {
       const start = valueAt(answer, last);
       if (start !== NOWHERE && closesOne(answer, stringEnd(answer, start))) return this.put(answer, [start]);
@@ -42,7 +42,7 @@ export class AnswerModel {
   /** Whole events of a stream, some of which contain the name. */
   events(events: Buffer): Buffer {
     const { begun } = this;
-    // Most events of a stream begin with the same bytes: their place in the JSON is known.
+    // Most events of a stream begin with the same bytes, whose position in the JSON is known.
     const length = begun?.read.length ?? 0;
     const isKnown = begun !== undefined && events.length >= length && events.compare(begun.read, 0, length, 0, length) === 0;
     if (isKnown && events.indexOf(KEY, length) < 0)
@@ -97,7 +97,7 @@ class JsonPlace {
     while (this.at < place) {
       const byte = bytes[this.at];
       if (byte === QUOTE) {
-        // As `stringEnd`, without a call for each of the strings before the model.
+        // The same as `stringEnd`, without a call for each string before the model.
         let end = this.at + 1;
         while (end < bytes.length && bytes[end] !== QUOTE && bytes[end] !== LF) end += bytes[end] === BACKSLASH ? 2 : 1;
         this.at = end + 1;

@@ -22,12 +22,14 @@ export interface CallFacts {
   /** Cost of the answer in USD, as in `cost`. */
   readonly costUsd?: number;
   /**
-   * Cost of the answer by part, and the source of the price. Absent without a price or a usage, and
-   * for a stream, which has it in its own `cost` at the end.
+   * Cost of the answer by part, and the source of the price. Absent without a price or usage, and
+   * for a stream, whose own `cost` is set at the end.
    */
   readonly cost?: AnswerCost;
   /** Whether the answer is a mock (`mock_response`), so that no provider was called. */
   readonly isMocked?: boolean;
   /** The provider's id of the request, for support cases. Absent with a caller's own `send`. */
   readonly providerRequestId?: string;
+  /** Names of the guardrails that apply to the call. Absent without any. */
+  readonly guardrails?: readonly string[];
 }

@@ -9,15 +9,17 @@ export interface FailedCall {
   readonly fallbacks: number;
   /** Whether the retry budget of all calls allowed no further retry. */
   readonly isRetryDenied: boolean;
-  /** Where the error comes from; absent where no deployment was asked. */
+  /** Where the error comes from; absent if no deployment was asked. */
   readonly deploymentId?: string;
   readonly group?: string;
+  /** Names of the guardrails that apply to the call. */
+  readonly guardrails?: readonly string[];
 }
 
-/** Not on the errors: they are `HttpException`s, or whatever a `send` of the app throws. */
+/** Not stored on the errors, which can be anything that the app's `send` throws. */
 const failedCalls = new WeakMap<object, Partial<FailedCall>>();
 
-/** Adds to what is known of the call that an error has ended. */
+/** Adds facts about the call that an error has ended. */
 export function describeFailedCall(error: unknown, facts: Partial<FailedCall>): void {
   if (typeof error === 'object' && error !== null) failedCalls.set(error, { ...failedCalls.get(error), ...facts });
 }

@@ -2,11 +2,12 @@ import type { AnswerUsage } from '../../http/answer-usage.js';
 import { factHeaders } from './answer-headers.js';
 import { AnswerModel } from './answer-model.js';
 import type { CallFacts } from './call-facts.js';
+import type { AnswerForm } from '../stream/answer-forms.js';
 
 /** Express's response, Node's own, or Fastify's reply. */
 export interface AnswerTarget {
   readonly raw?: unknown;
-  /** Fastify's: from here on, the caller writes to `raw`. */
+  /** Fastify's: after this call, the caller writes to `raw`. */
   hijack?(): unknown;
   /** Headers that are already set. */
   getHeaders?(): Readonly<Record<string, number | string | string[] | undefined>>;
@@ -59,11 +60,12 @@ export class LlmAnswer<Json = Record<string, unknown>> {
   }
 
   /**
-   * Answers an HTTP request with the bytes, in which only `model` can change, with `nosniff` and
-   * the headers of `call`. No header of the provider is forwarded.
+   * Sends the bytes as the response to an HTTP request, with `nosniff` and the headers of `call`.
+   * Only `model` can change; the provider's headers are not forwarded.
    */
-  sendTo(target: AnswerTarget, { model, costHeaders }: SendOptions = {}): Promise<void> {
-    const bytes = model === undefined ? this.bytes : new AnswerModel(model).whole(this.bytes);
+  sendTo(target: AnswerTarget, { model, costHeaders }: SendOptions = {}, form?: AnswerForm): Promise<void> {
+    const named = model === undefined ? this.bytes : new AnswerModel(model).whole(this.bytes);
+    const bytes = form?.whole === undefined ? named : form.whole(named);
     // Express has `header()` too.
     const headers = factHeaders(this.call, costHeaders);
     headers['content-type'] = this.contentType;

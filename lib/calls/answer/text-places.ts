@@ -31,6 +31,8 @@ export const TEXT_PLACES = {
   completions: { field: 'text' },
   /** Anthropic's Messages: by the type of a content block. */
   messages: { blocks: { text: TEXT, thinking: THINKING, tool_use: INPUT, server_tool_use: INPUT, mcp_tool_use: INPUT } },
+  /** Google's `:generateContent`: of a part. */
+  generateContent: { text: 'text', call: 'functionCall', args: 'args' },
   /** OpenAI's Responses. */
   responses: {
     /** Of an event `….delta`. */

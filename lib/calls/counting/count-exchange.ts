@@ -22,7 +22,7 @@ const TIMES = { headTimeoutMs: 0, bodyTimeoutMs: 0 };
 export interface Counting {
   readonly known: KnownEndpoint;
   readonly call: CountCall;
-  /** As the provider knows it. */
+  /** The provider's name for the model. */
   readonly model: string;
 }
 
@@ -47,7 +47,7 @@ export async function countAtProvider({ known, call, model }: Counting, transpor
       await exchange.answered;
       return tokensIn(exchange, call.field);
     } catch (error) {
-      // A token that was revoked before its time is fetched again, once.
+      // A token that was revoked before it expired is fetched again, once.
       if (isRenewed || !renewsAfter(exchange, known.endpoint.authorization)) throw error;
     } finally {
       clearTimeout(timer);
@@ -65,5 +65,5 @@ function tokensIn(exchange: ProviderExchange, field: string): number {
   }
   const tokens = typeof answer === 'object' && answer !== null ? (answer as Readonly<Record<string, unknown>>)[field] : undefined;
   if (typeof tokens === 'number' && Number.isInteger(tokens) && tokens >= 1 && tokens <= MOST_TOKENS) return tokens;
-  throw exchange.unreadable(new Error(`the answer has no count in ${field}`));
+  throw exchange.unreadable(new Error(`the response has no token count in ${field}`));
 }

@@ -65,7 +65,7 @@ export class CountingAccount {
     this.rests = 0;
   }
 
-  /** Takes note of a failure; returns why there is no count. */
+  /** Records a failure; returns the reason for the missing count. */
   failed(model: string, { kind, message, providerStatus: status, retryAfterMs }: ProviderError, nowMs: number): AccountRefusal {
     if (status === 404 || status === 405 || status === 501 || NOT_COUNTED.test(message)) {
       if (this.unsupported.size >= MOST_MODELS) this.unsupported.clear();

@@ -19,6 +19,6 @@ export const EXACT_COUNTS = {
   maxCached: integer({ min: 1, max: 1_000_000, default: 10_000 }),
 };
 
-/** How `LlmClient.countTokensExact` calls the counting endpoints of providers. */
+/** Options for `LlmClient.countTokensExact`, which calls the counting endpoints of providers. */
 export interface ExactCountOptions extends OptionsOf<typeof EXACT_COUNTS> {}
 export type ResolvedExactCountOptions = Resolved<typeof EXACT_COUNTS>;

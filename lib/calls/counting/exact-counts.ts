@@ -12,7 +12,7 @@ import type { CountCall, CountedOperation, SentRequest } from '../../providers/p
 import { baseModelOf, type ProviderAccess } from '../send/provider-request.js';
 import { upstreamModel } from '../../providers/endpoint/resolution.js';
 import { partsOf } from '../../providers/provider-transport.js';
-import type { AskedRequest } from '../asked-call.js';
+import type { ApiCallRequest } from '../call-request.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import { promptFields } from '../../apis/counted-request.js';
 import { countAtProvider, type Counting } from './count-exchange.js';
@@ -20,9 +20,9 @@ import { CountingAccount, type AccountRefusal } from './counting-account.js';
 import type { ResolvedExactCountOptions } from './exact-counts.options.js';
 
 /**
- * Why no provider counted a prompt: no deployment of the model (`no_deployment`), no provider that
- * can count such a request (`unsupported`), a call hook that may change it (`hooks`), the limits of
- * `exactCounts` (`limited`), or how the provider failed.
+ * Why no provider counted a prompt: the model has no deployment (`no_deployment`), no provider can
+ * count such a request (`unsupported`), a call hook might change it (`hooks`), the limits of
+ * `exactCounts` are reached (`limited`), or the way in which the provider failed.
  */
 export type LocalCountReason = 'no_deployment' | 'unsupported' | 'hooks' | 'limited' | ProviderFailureKind;
 
@@ -44,14 +44,14 @@ export interface ExactTokens {
   readonly deploymentId?: string;
 }
 
-/** A provider's count, or why there is none. */
+/** A provider's count, or the reason why there is none. */
 export type ProviderCount =
   { readonly tokens: number; readonly source: 'provider' | 'cache'; readonly deploymentId: string } | { readonly reason: LocalCountReason };
 
 /** A request that is counted. */
 export interface CountedRequest {
   readonly operation: CountedOperation;
-  readonly request: AskedRequest;
+  readonly request: ApiCallRequest;
   /** Deployments that may be asked, in this order. */
   readonly candidates: readonly Candidate[];
 }
@@ -75,11 +75,12 @@ export class ExactCounts {
   private readonly ofEndpoint = new WeakMap<KnownEndpoint, CountingAccount>();
   /** Requests in flight, by their keys: equal ones share one. */
   private readonly inFlight = new Map<string, Promise<number | AccountRefusal>>();
-  /** Keys of this process: prompts and credentials cannot be told from what is kept. */
+  /** Secret of this process, so that cached keys do not reveal prompts or credentials. */
   private readonly secret = randomBytes(32);
 
   constructor(
-    private readonly access: ProviderAccess,
+    /** Those of the current configuration. */
+    private readonly accessNow: () => ProviderAccess,
     private readonly options: ResolvedExactCountOptions,
     /** Milliseconds, of a clock that never steps. */
     private readonly now: () => number,
@@ -128,7 +129,7 @@ export class ExactCounts {
   private async prepare(
     candidate: Candidate,
     operation: CountedOperation,
-    request: AskedRequest,
+    request: ApiCallRequest,
   ): Promise<PreparedCount | LocalCountReason> {
     try {
       const counting = this.countingAt(candidate, operation, request);
@@ -145,9 +146,10 @@ export class ExactCounts {
     }
   }
 
-  private countingAt({ deployment, model: called }: Candidate, operation: CountedOperation, request: AskedRequest): Counting | undefined {
+  private countingAt({ deployment, model: called }: Candidate, operation: CountedOperation, request: ApiCallRequest): Counting | undefined {
     const { params, info } = deployment;
-    const known = this.access.endpoints.of(deployment, called);
+    const { endpoints, dropParams, maxOutputOf } = this.accessNow();
+    const known = endpoints.of(deployment, called);
     const { endpoint } = known;
     const model = upstreamModel(called, params.custom_llm_provider);
     endpoint.checkModel(model);
@@ -161,10 +163,10 @@ export class ExactCounts {
       addsUsage: false,
       defaults: ofPrompt(known.defaults),
       fixed: ofPrompt(known.fixed),
-      dropParams: this.access.dropParams,
+      dropParams,
       params,
       headers: endpoint.headers,
-      maxOutputOf: this.access.maxOutputOf,
+      maxOutputOf,
       baseModel: baseModelOf(deployment),
       mode: info.mode,
       isAtHome: endpoint.isAtHome,
@@ -191,7 +193,7 @@ export class ExactCounts {
     try {
       const late = account.take(model, this.now());
       if (late !== undefined) return late;
-      const tokens = await countAtProvider(counting, this.access.transport, untilMs - this.now());
+      const tokens = await countAtProvider(counting, this.accessNow().transport, untilMs - this.now());
       account.succeeded();
       this.cache.set(key, tokens, this.now());
       return tokens;
@@ -252,7 +254,7 @@ function failureOf(error: unknown, { endpoint, errors }: KnownEndpoint): Provide
   const kind = reasonOf(error)?.kind ?? (error instanceof FastLiteLLMError ? 'connection' : undefined);
   if (kind === undefined) throw error;
   const head = { status: 0, rawHeaders: [], requestId: undefined };
-  return errors.failed(kind, `The token count of ${endpoint.provider} failed.`, head, error as Error);
+  return errors.failed(kind, `${endpoint.provider} could not count the tokens.`, head, error as Error);
 }
 
 /** Caches token counts by the key of their request, limited in number and time. */
@@ -269,7 +271,7 @@ export class CountCache {
     if (found === undefined) return undefined;
     this.counts.delete(key);
     if (found.untilMs <= nowMs) return undefined;
-    // The last one is the one that was used last.
+    // The most recently used entry is the last.
     this.counts.set(key, found);
     return found.tokens;
   }

@@ -1,3 +1,4 @@
+import { jsonIn } from '../../common/objects.js';
 import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import { inTurns } from '../../common/next-turn.js';
 import { checkNamedModels } from '../../http/named-models.js';
@@ -33,12 +34,12 @@ function hasBrace(file: Buffer, start: number, end: number): boolean {
   return file.subarray(start, end).includes(BRACE);
 }
 
-/** Readers differ in what ends a line and in a byte order mark: one may read what is none here. */
+/**
+ * Readers differ in line ends and byte order marks, so a provider could see other lines than this
+ * check.
+ */
 function parsed(line: string, isBatch: boolean): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    if (isBatch) throw new InvalidArgumentError('file', NO_VALUE, 'must have one JSON request per line');
-    return undefined;
-  }
+  const request = jsonIn(line);
+  if (request === undefined && isBatch) throw new InvalidArgumentError('file', NO_VALUE, 'must have one JSON request per line');
+  return request;
 }

@@ -5,7 +5,8 @@ import { checkNamedModels } from '../../http/named-models.js';
 import type { Deployment } from '../call-router.js';
 import { upstreamModel } from '../../providers/endpoint/resolution.js';
 import { checkBatchFiles } from './batch-files.js';
-import type { Forwarded } from '../../providers/forwarded/forwarded.js';
+import { batchedMessages } from './message-batch.js';
+import { ACCOUNT_PATHS, type AccountOperation, type Forwarded } from '../../providers/forwarded/forwarded.js';
 import { MultipartBody } from '../../providers/forwarded/multipart.js';
 
 /** A request that passes, as the pipeline takes it. */
@@ -17,8 +18,10 @@ export interface ForwardedCall {
 
 /** Behind the operation's own path. No dots: a path that climbs is another operation. */
 const ACCOUNT_PATH = /^(?:\/(?!\.)[\w.~%+-]{1,512}){0,4}(?:\?[\w.~%&=+:,[\]-]{0,2048})?$/;
-const CONTENT = /^\/[^/?]+\/content(?:\?|$)/;
+const CONTENT = /^\/[^/?]+\/(?:content|results)(?:\?|$)/;
 const CANCELLATION = /^\/[^/?]+\/cancel(?:\?|$)/;
+/** A stored response can be read as the events of its stream. */
+const STREAMED = /[?&]stream=true(?:&|$)/;
 const METHODS = ['GET', 'POST', 'DELETE'] as const;
 
 /** Inputs of a request to an account. */
@@ -44,13 +47,14 @@ export async function modelCall(forwarded: Forwarded, body: ForwardedRequest | F
 }
 
 /**
- * A request to the account of a model group's first deployment: always the same one, because others
- * have other files.
+ * A request to the account of a model group's first deployment: always the same one, because other
+ * accounts have other files.
  * @throws InvalidArgumentError naming the wrong part; ModelNotAllowedError; NoDeploymentError for
- * an unknown group; UnsupportedRequestError for a new batch under a budget: its cost is not told.
+ * an unknown group; UnsupportedRequestError for a new batch under a budget, because its cost is not
+ * reported.
  */
 export async function accountCall(
-  operation: 'files' | 'batches',
+  operation: AccountOperation,
   request: AccountRequest,
   { deploymentsOf, mayCall, holdsMoney }: AccountAccess,
 ): Promise<ForwardedCall> {
@@ -62,21 +66,27 @@ export async function accountCall(
   if (mayCall?.(group) === false) throw new ModelNotAllowedError(group);
   const [deployment] = deploymentsOf(group);
   if (deployment === undefined) throw new NoDeploymentError(group, 'unknown_model');
-  if (holdsMoney && operation === 'batches' && method === 'POST' && !CANCELLATION.test(path)) {
+  const isBatch = operation === 'batches' || operation === 'message_batches';
+  if (holdsMoney && isBatch && method === 'POST' && !CANCELLATION.test(path)) {
     const reason = 'a budget applies, and the provider does not report the cost of a batch';
-    throw new UnsupportedRequestError({ provider: deployment.provider, reason, mend: 'send its requests one by one' });
+    throw new UnsupportedRequestError({ provider: deployment.provider, reason, remedy: 'send its requests one by one' });
   }
   const answer = method === 'GET' && CONTENT.test(path) ? 'bytes' : 'json';
-  const forwarded: Forwarded = { method, path: `/${operation}${path}`, answer, isOfAccount: true };
+  const forwarded: Forwarded = { method, path: ACCOUNT_PATHS[operation] + path, answer, isOfAccount: true };
   const form = await formIn(body);
   const fields = form === undefined && body !== undefined ? checkObject('body', body, refuseArgument) : {};
+  if (operation === 'message_batches' && method === 'POST' && body !== undefined) {
+    const requests = batchedMessages(fields.requests, { deployment, deploymentsOf, mayCall });
+    return { fields: { ...fields, requests, model: deployment.id, stream: undefined }, forwarded };
+  }
+  const stream = operation === 'stored_responses' && method === 'GET' && STREAMED.test(path) ? true : undefined;
   if (mayCall !== undefined) {
     checkNamedModels({ ...fields, ...form?.fields(), model: group }, mayCall);
-    // A batch names its models as the provider does.
+    // A batch uses the provider's model names.
     const own = upstreamModel(deployment.model, deployment.params.custom_llm_provider);
     if (form !== undefined) await checkBatchFiles(form, (name) => name === own || mayCall(name));
   }
-  return { fields: { ...fields, model: deployment.id, stream: undefined }, forwarded: { ...forwarded, form } };
+  return { fields: { ...fields, model: deployment.id, stream }, forwarded: { ...forwarded, form } };
 }
 
 async function formIn(body: unknown): Promise<MultipartBody | undefined> {

@@ -14,19 +14,19 @@ type MaybePromise<T> = T | Promise<T>;
  * `WeakMap`.
  */
 export interface HookedCall {
-  /** Random, for logs. */
+  /** Random id, for logs. */
   readonly id: string;
   /** `chat`, `embeddings`, `messages`, …; for `execute` and `stream` their `operation`. */
   readonly operation: string;
-  /** The model group that the client asked for. */
+  /** The model group that the client requested. */
   readonly model: string;
   readonly stream: boolean;
   /**
    * The request's body after the previous hooks. For a form: its text fields; for `execute`: only
-   * the model. Long fields are parsed when they are read, so read it in `onRequest`.
+   * the model. Long fields are parsed when they are first read, so read them in `onRequest`.
    */
   readonly body: Fields;
-  /** The HTTP request of the call, if `CallOptions.request` names it. */
+  /** The HTTP request of the call, if it was passed as `CallOptions.request`. */
   readonly request?: object;
   /** The sender of that request, if a guard such as `ApiKeyGuard` has authenticated it. */
   readonly principal?: Principal;
@@ -61,7 +61,7 @@ export type TextKind = 'content' | 'refusal' | 'reasoning' | 'arguments' | 'othe
 /** The next text of an answer: the whole text, or the new part of a stream. */
 export interface AnswerText {
   readonly kind: TextKind;
-  /** The answer among several (`n`), from 0. */
+  /** Index of the answer if there are several (`n`), from 0. */
   readonly choice: number;
   /**
    * Identifies the part of the answer: a message, a tool call or a block of thinking. Texts of one
@@ -72,6 +72,8 @@ export interface AnswerText {
   readonly text: string;
   /** Whether this is the last text of the part. */
   readonly isLast: boolean;
+  /** Whether it is JSON, or a part of it. */
+  readonly isJson?: boolean;
 }
 
 /**
@@ -109,17 +111,19 @@ export interface AttemptEnd {
   readonly errorCode?: string;
   readonly inputTokens?: number;
   readonly outputTokens?: number;
-  /** USD for these tokens, estimated ones included; absent without tokens or a known price. */
+  /**
+   * Cost of these tokens in USD, including estimated ones; absent without tokens or a known price.
+   */
   readonly costUsd?: number;
-  /** Until its end; an abandoned answer that is drained can end after its call. */
+  /** Duration of the attempt; an abandoned answer that is drained can end after its call. */
   readonly durationMs: number;
 }
 
 /** The end of a call. */
 export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
-  /** `answered`: by a hook or `mock_response`, without a provider. */
+  /** `answered`: a hook or `mock_response` answered, without a provider. */
   readonly outcome: 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'answered';
-  /** Duration of the whole call, streams until their end. */
+  /** Duration of the whole call; for a stream, until its end. */
   readonly durationMs: number;
   /** Until the first chunk of a stream. */
   readonly timeToFirstTokenMs?: number;
@@ -134,23 +138,24 @@ export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
 }
 
 /**
- * A hook of the calls of `LlmClient`: a provider with `@CallHook()`, or an entry of the option
+ * A hook for the calls of `LlmClient`: a provider with `@CallHook()`, or an entry of the option
  * `hooks`. All methods are optional.
  *
- * `onRequest`, `onText` and `onAnswer` are guards: the hook's `failure` option decides what their
- * errors and timeouts mean. The other methods observe: an error is logged once and changes nothing.
- * A hook does not see its own calls.
+ * `onRequest`, `onText` and `onAnswer` are guards: the hook's `failure` option decides what happens
+ * if they throw or time out. The other methods only observe: an error is logged once and does not
+ * affect the call. A hook does not see its own calls.
  */
 export interface ModelCallHook {
   /**
-   * Runs before tokens are counted and anything is sent: replaces, denies or answers the request.
+   * Runs before tokens are counted or anything is sent, and can replace, deny or answer the
+   * request.
    */
   onRequest?(call: HookedCall): MaybePromise<RequestVerdict | undefined | void>;
   /** Runs when an attempt begins: the first one, a retry or a fallback. */
   onAttempt?(call: HookedCall, attempt: AttemptStart): void;
   /**
    * Receives the texts that the model generates, whole or streamed, in every format. A text is sent
-   * only after it has passed; a denial ends a stream with an error event.
+   * only after this method has passed it; a denial ends a stream with an error event.
    */
   onText?(call: HookedCall, text: AnswerText): MaybePromise<TextVerdict | undefined | void>;
   /**
@@ -160,7 +165,7 @@ export interface ModelCallHook {
   onEvent?(call: HookedCall, event: Fields): void;
   /** Receives a whole answer before the client gets it. */
   onAnswer?(call: HookedCall, answer: HookedAnswer): MaybePromise<AnswerVerdict | undefined | void>;
-  /** Runs exactly once per call, however it ends. The call does not wait for a returned promise. */
+  /** Runs exactly once per call, however it ends. A returned promise is not awaited. */
   onEnd?(call: HookedCall, end: CallEnd): MaybePromise<void>;
 }
 

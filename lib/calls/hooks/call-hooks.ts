@@ -2,7 +2,7 @@ import type { MetricSample } from '../../common/capability.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { refuseOption } from '../../common/options.js';
 import { callHookOptionsOf, isCallHook, resolveCallHookOptions, type CallHookOptions, type ModelCallHook } from './call-hook.js';
-import type { AskedCall } from '../asked-call.js';
+import type { CallRequest } from '../call-request.js';
 import { InstalledHook } from './installed-hook.js';
 import { RunningCall } from './running-call.js';
 
@@ -27,13 +27,13 @@ export class CallHooks {
     const name = nameOf(hook);
     const resolved = resolveCallHookOptions(`hooks.${name}`, options ?? callHookOptionsOf(hook.constructor));
     const added = new InstalledHook(name, hook, resolved, this.log);
-    // A stable sort: equal ones stay in the order in which they were added.
+    // The sort is stable: hooks of equal order stay in the order in which they were added.
     this.installed = [...this.installed, added].sort((a, b) => a.options.order - b.options.order);
     return () => void (this.installed = this.installed.filter((each) => each !== added));
   }
 
   /** A call that begins now, with the hooks that take part in it; `undefined`: none does. */
-  running(asked: AskedCall, body: Readonly<Record<string, unknown>>): RunningCall | undefined {
+  running(asked: CallRequest, body: Readonly<Record<string, unknown>>): RunningCall | undefined {
     const hooks = this.of(asked.operation);
     return hooks.length === 0 ? undefined : new RunningCall(hooks, asked, body);
   }
@@ -46,7 +46,7 @@ export class CallHooks {
   metrics(): readonly MetricSample[] {
     return this.installed.map(({ name, failures }) => ({
       name: 'llm_client_hook_failures_total',
-      help: 'Errors and time-outs of call hooks',
+      help: 'Errors and timeouts of call hooks',
       type: 'counter',
       value: failures,
       labels: { hook: name },

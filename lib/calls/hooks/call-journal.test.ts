@@ -111,14 +111,17 @@ describe('a journal of calls', () => {
     journal.onEnd(call(1), end);
     await firstLine();
     await journal.close();
-    expect(lines).toEqual([`Call journal: cannot write ${file} (ENXIO); retrying`, `Call journal: 1 lines were lost (${file})`]);
+    expect(lines).toEqual([
+      `Call journal: cannot write ${file} (ENXIO); retrying`,
+      `Call journal: lost 1 line at shutdown (cannot write ${file})`,
+    ]);
   });
 
   it('reports lost lines when it closes', async () => {
     const journal = new CallJournal({ file: join(folder, 'none', 'calls.jsonl'), logger });
     journal.onEnd(call(1), end);
     await journal.close();
-    expect(lines.at(-1)).toMatch(/^Call journal: 1 lines were lost/);
+    expect(lines.at(-1)).toMatch(/^Call journal: lost 1 line at shutdown/);
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { OnApplicationShutdown } from '@nestjs/common';
+import { counted } from '../../common/plural.js';
 import { appendToFile } from '../../common/append-file.js';
 import { defaultLog, type LogSink } from '../../common/log-sink.js';
 import { instance, integer, required, resolveOptions, string, type OptionsOf } from '../../common/option.js';
@@ -62,12 +63,12 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
     if (!this.isWaiting) this.writing ??= this.write();
   }
 
-  /** Writes all pending lines. If the disk fails, it gives up and logs how many lines are lost. */
+  /** Writes all pending lines. If the disk fails, gives up and logs how many lines are lost. */
   async close(): Promise<void> {
     await this.writing;
     while (this.pending.length > 0) if (!(await this.writeBatch())) break;
     const lost = this.pending.length + this.dropped;
-    if (lost > 0) this.log.error(`Call journal: ${lost} lines were lost (${this.file})`);
+    if (lost > 0) this.log.error(`Call journal: lost ${counted(lost, 'line')} at shutdown (cannot write ${this.file})`);
     this.pending = [];
     this.dropped = 0;
   }

@@ -1,3 +1,5 @@
+import type { GuardrailRecord } from '../../common/call-record.js';
+import type { CallDeniedError, CallHookFailedError } from '../../common/http-errors.js';
 import type { Fields } from '../../common/objects.js';
 import { excessOf } from '../../http/body/json-shape.js';
 import { estimateTokens } from '../../http/token-estimate/token-estimate.js';
@@ -13,7 +15,7 @@ import type { ModelRequest } from '../../providers/model-request.js';
 import type { ProviderExchange } from '../send/provider-exchange.js';
 import type { AnswerGuards } from '../send/answer-guards.js';
 import type { ReadStream } from '../send/provider-stream.js';
-import type { AskedRequest, PromptReader } from '../asked-call.js';
+import type { ApiCallRequest, PromptReader } from '../call-request.js';
 import type { LlmStream } from '../stream/llm-stream.js';
 import { AnswerView } from './answer-view.js';
 import { answerOfHook } from './hook-answer.js';
@@ -21,12 +23,15 @@ import { EventGuard } from './event-guard.js';
 import { HookedStream } from './hooked-stream.js';
 import { HookFault, type InstalledHook } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
+import type { AnswerText } from './call-hook.js';
+import type { LoggedBodies } from './logged-bodies.js';
+import { guardToolName, toolNamesIn } from './tool-names.js';
 import { WrittenStream } from './written-stream.js';
 import { JsonEscapes } from './text/json-escapes.js';
 import { echoedTexts, otherSlots } from './text/other-texts.js';
 import { ownFields, UnreadableText, type OwnFields, type TextSlot } from './text/text-format.js';
 import { textFormatOf, unreadableTexts } from './text/text-formats.js';
-import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdicts.js';
+import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdict-checks.js';
 
 /** Failures whose messages do not contain text from the provider. */
 const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'connection', 'malformed']);
@@ -46,13 +51,15 @@ export interface GuardSettings {
 export class ContentGuards implements CallGuards, AnswerGuards {
   private readonly maxAnswerBytes: number;
   /** The request, as the hooks so far have left it. */
-  private request: AskedRequest;
+  private request: ApiCallRequest;
   /** Texts of the request that answers may repeat. */
   private echoed: ReadonlySet<string> = new Set();
+  /** Verdicts that are still awaited while the request is sent. */
+  private during: Promise<void> | undefined = undefined;
 
   constructor(
     /** As the client has sent it. */
-    private readonly asked: AskedRequest,
+    private readonly asked: ApiCallRequest,
     private readonly hooks: RunningCall,
     private readonly settings: GuardSettings,
   ) {
@@ -94,11 +101,45 @@ export class ContentGuards implements CallGuards, AnswerGuards {
     await this.reserveMore(call, request);
     await request.countPrompt(this.settings.counting);
     call.take(request);
+    this.during = this.startedDuring(call);
+    // Its answer passes unread.
+    if (request.forwarded?.answer === 'bytes') await this.during;
     return undefined;
   }
 
+  /** Names of the guardrails that apply, for the headers of the answer. */
+  get applied(): readonly string[] {
+    const { hooks } = this.hooks;
+    return hooks.flatMap((hook) => (hook.has('applied') ? hook.read((each) => each.applied?.(this.hooks.view) ?? []) : []));
+  }
+
+  records(): readonly GuardrailRecord[] {
+    const { hooks } = this.hooks;
+    return hooks.flatMap((hook) => (hook.has('records') ? hook.read((each) => each.records?.(this.hooks.view) ?? []) : []));
+  }
+
+  get logged(): ((bodies: LoggedBodies) => Promise<LoggedBodies>) | undefined {
+    const [hook] = this.hooks.with('onLog');
+    return hook === undefined ? undefined : async (bodies) => hook.read((each) => each.onLog?.(this.hooks.view, bodies) ?? bodies);
+  }
+
+  /** Verdicts about the request while it is sent. A denial ends the call at once. */
+  private startedDuring(call: Call): Promise<void> | undefined {
+    const { hooks } = this;
+    const verdicts = hooks.with('duringCall').flatMap((hook) => {
+      const turn = { method: 'duringCall', read: () => {}, unguarded: undefined } as const;
+      const verdict = hook.guard<void>({ ...turn, run: (each) => each.duringCall?.(hooks.view) });
+      return verdict instanceof Promise ? [verdict] : [];
+    });
+    if (verdicts.length === 0) return undefined;
+    const during = Promise.all(verdicts).then(() => {});
+    // Where the answer waits for it, it is thrown as well.
+    during.catch((denial: CallDeniedError | CallHookFailedError) => call.cancellation.deny(denial));
+    return during;
+  }
+
   /** A changed body may use more tokens than were reserved. @throws RateLimitExceededError */
-  private async reserveMore({ request: context }: Call, request: AskedRequest): Promise<void> {
+  private async reserveMore({ request: context }: Call, request: ApiCallRequest): Promise<void> {
     if (context?.estimated === undefined || request === this.asked) return;
     const { tokens, tokensPerMinute } = context.estimated;
     const { body, json, isLarge } = request;
@@ -113,7 +154,7 @@ export class ContentGuards implements CallGuards, AnswerGuards {
     const { hooks } = this;
     const { stream, forwarded } = this.request;
     if (body !== hooks.body && forwarded?.form !== undefined)
-      throw new InvalidArgumentError('onRequest().replace', body, 'cannot replace a form');
+      throw new InvalidArgumentError('onRequest().replace', body, 'must not be set, because a form cannot be replaced');
     if (!this.asked.isUnchanged(body)) checkSize('a request', body, LARGEST_REQUEST);
     const read = await this.asked.revise(body as ModelRequest);
     if (read.stream !== stream)
@@ -129,10 +170,11 @@ export class ContentGuards implements CallGuards, AnswerGuards {
   }
 
   async guardWhole(given: LlmAnswer): Promise<LlmAnswer> {
+    await this.during;
     let answer = given;
     for (const hook of this.hooks.hooks) {
-      if (hook.has('onText')) answer = await this.guardTexts(hook, answer);
-      if (hook.has('onAnswer')) answer = await this.guardAnswer(hook, answer);
+      if (hook.has('onText', this.hooks.view)) answer = await this.guardTexts(hook, answer);
+      if (hook.has('onAnswer', this.hooks.view)) answer = await this.guardAnswer(hook, answer);
     }
     return answer;
   }
@@ -167,7 +209,7 @@ export class ContentGuards implements CallGuards, AnswerGuards {
 
   private async guardTexts(hook: InstalledHook, answer: LlmAnswer): Promise<LlmAnswer> {
     const format = textFormatOf(this.request.operation);
-    if (format === undefined || this.request.forwarded !== undefined) return answer;
+    if (format === undefined) return answer;
     let isChanged: boolean;
     let fields: OwnFields;
     let slots: readonly TextSlot[];
@@ -185,7 +227,11 @@ export class ContentGuards implements CallGuards, AnswerGuards {
       const reason = error instanceof UnreadableText ? error.message : 'an answer that is not a JSON object';
       return hook.unguarded('onText', new HookFault(`cannot read ${reason}`), answer);
     }
-    for (const slot of slots) if (slot.text !== '') isChanged = await this.guardText(hook, slot, isChanged);
+    for (const { name, part } of hook.has('onToolName', this.hooks.view) ? toolNamesIn(fields) : [])
+      await guardToolName(hook, this.hooks, { name, part });
+    const given = slots.filter(({ text }) => text !== '');
+    if (hook.has('onTexts')) isChanged = await this.guardAllTexts(hook, given, isChanged);
+    else for (const slot of given) isChanged = await this.guardText(hook, slot, isChanged);
     if (!isChanged) return answer;
     try {
       return writtenAnswer(answer, fields, this.maxAnswerBytes);
@@ -194,9 +240,25 @@ export class ContentGuards implements CallGuards, AnswerGuards {
     }
   }
 
+  /** The texts of the answer together. Returns whether anything has changed so far. */
+  private guardAllTexts(hook: InstalledHook, slots: readonly TextSlot[], isChanged: boolean): boolean | Promise<boolean> {
+    const asked = slots.map(askedText);
+    return hook.guard({
+      method: 'onText',
+      run: (each) => each.onTexts?.(this.hooks.view, asked),
+      read: (texts) =>
+        (texts as readonly string[]).reduce((changed, text, at) => {
+          if (text === asked[at].text) return changed;
+          slots[at].put(text);
+          return true;
+        }, isChanged),
+      unguarded: isChanged,
+    });
+  }
+
   /** Whether anything has changed so far. */
-  private guardText(hook: InstalledHook, { put, at: _, isJson, ...slot }: TextSlot, isChanged: boolean): boolean | Promise<boolean> {
-    const asked = isJson === true ? { ...slot, text: new JsonEscapes().read(slot.text, true) } : slot;
+  private guardText(hook: InstalledHook, { put, ...slot }: TextSlot, isChanged: boolean): boolean | Promise<boolean> {
+    const asked = askedText({ put, ...slot });
     return hook.guard({
       method: 'onText',
       run: (each) => each.onText?.(this.hooks.view, asked),
@@ -227,7 +289,8 @@ export class ContentGuards implements CallGuards, AnswerGuards {
     const { request } = this;
     const guard = request.forwarded?.answer === 'bytes' ? undefined : this.eventGuard();
     if (guard === undefined) return read;
-    const source = { ...read, bridgeAnew: () => bridgeOf(request.operation)?.answer(request.body) };
+    const opening = { after: this.during, untilText: this.hooks.with('onTexts').length > 0 };
+    const source = { ...read, opening, bridgeAnew: () => bridgeOf(request.operation)?.answer(request.body) };
     const stream = new HookedStream(exchange, guard, source, () => attempt.arrived());
     attempt.begin(stream);
     stream.begin();
@@ -235,6 +298,7 @@ export class ContentGuards implements CallGuards, AnswerGuards {
   }
 
   private async guardWritten(stream: WrittenStream): Promise<WrittenStream> {
+    await this.during;
     const guard = this.eventGuard();
     if (guard === undefined) return stream;
     let events = '';
@@ -245,25 +309,29 @@ export class ContentGuards implements CallGuards, AnswerGuards {
   /** `undefined`: no hook reads events. */
   private eventGuard(): EventGuard | undefined {
     const { hooks, request } = this;
-    if (hooks.with('onText').length === 0 && hooks.with('onEvent').length === 0) return undefined;
-    const format = request.forwarded === undefined ? textFormatOf(request.operation) : undefined;
-    return new EventGuard(hooks, format, this.maxAnswerBytes, this.echoed);
+    if (this.during === undefined && hooks.with('onText').length === 0 && hooks.with('onEvent').length === 0) return undefined;
+    return new EventGuard(hooks, textFormatOf(request.operation), this.maxAnswerBytes, this.echoed);
   }
 }
 
-/** @throws HookFault above the size that answers may have; TypeError for what is no JSON */
+/** A text as hooks get it. */
+function askedText({ put: _, at: _at, isJson, ...slot }: TextSlot): AnswerText {
+  return isJson === true ? { ...slot, isJson, text: new JsonEscapes().read(slot.text, true) } : slot;
+}
+
+/** @throws HookFault above the maximum size of answers; TypeError if it is not JSON */
 function writtenAnswer(answer: LlmAnswer, fields: object, maxBytes: number): LlmAnswer {
   checkSize('an answer', fields, maxBytes);
   const bytes = Buffer.from(JSON.stringify(fields));
-  if (bytes.length > maxBytes) throw new HookFault(`returns an answer of more than ${maxBytes} bytes`);
+  if (bytes.length > maxBytes) throw new HookFault(`returned an answer of more than ${maxBytes} bytes`);
   return new LlmAnswer(bytes, answer.usage, answer.call);
 }
 
 /** Refuses what only the caller's own function sends, if a guard would have to read it. */
 export async function refuseUnread(hooks: RunningCall): Promise<undefined> {
-  const reason = 'calls with execute or stream of LlmClient have no body that it can read';
+  const reason = 'calls with execute or stream of LlmClient have no readable body';
   await Promise.resolve();
-  for (const method of ['onRequest', 'onText', 'onAnswer'] as const) hooks.refuseUnreadable(method, reason);
+  for (const method of ['onRequest', 'duringCall', 'onText', 'onAnswer'] as const) hooks.refuseUnreadable(method, reason);
   return undefined;
 }
 
@@ -274,7 +342,7 @@ export async function refuseUnread(hooks: RunningCall): Promise<undefined> {
  */
 function checkSize(what: string, value: unknown, maxBytes: number): void {
   const excess = excessOf(value);
-  if (excess !== undefined) throw new HookFault(`gives ${what} beyond ${excess.bound} (${excess.limit})`);
+  if (excess !== undefined) throw new HookFault(`returned ${what} that exceeds ${excess.bound} (${excess.limit})`);
   let left = maxBytes;
   const open = [value];
   for (let next = open.pop(); next !== undefined && left >= 0; next = open.pop()) {
@@ -285,5 +353,5 @@ function checkSize(what: string, value: unknown, maxBytes: number): void {
       for (const inner of Object.values(next)) if (typeof inner === 'string' || typeof inner === 'object') open.push(inner);
     }
   }
-  if (left < 0) throw new HookFault(`returns ${what} of more than ${maxBytes} bytes`);
+  if (left < 0) throw new HookFault(`returned ${what} of more than ${maxBytes} bytes`);
 }

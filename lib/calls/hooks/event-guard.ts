@@ -5,6 +5,7 @@ import { frozen } from './answer-view.js';
 import { HookFault } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
 import { OtherTexts } from './text/other-texts.js';
+import { guardToolName, toolNamesIn, type ToolName } from './tool-names.js';
 import { UnreadableText, type EventTexts, type OwnFields, type StreamTexts, type TextFormat, type TextSlot } from './text/text-format.js';
 import { TextGuard } from './text/text-guard.js';
 
@@ -26,6 +27,10 @@ export class EventGuard {
   private readonly isObserved: boolean;
   /** Events that were added, less those that were left out. */
   private shift = 0;
+  /** Whether an event with a text was passed. */
+  hasPassedText = false;
+  /** Whether a hook reads the names of tools. */
+  private readonly readsTools: boolean;
   /** The provider's number of the last event, in the API that numbers them. */
   private sequence: unknown = undefined;
 
@@ -40,6 +45,7 @@ export class EventGuard {
     this.texts = call.with('onText').length === 0 ? undefined : format?.stream(maxChars);
     this.guard = new TextGuard(call, maxChars);
     this.isObserved = call.with('onEvent').length > 0;
+    this.readsTools = call.with('onToolName').length > 0;
   }
 
   /**
@@ -50,12 +56,22 @@ export class EventGuard {
   pass(raw: string): Soon<string> {
     const data = dataOf(raw);
     const { texts } = this;
-    // A comment without its text, which keeps the connection alive.
+    // Keeps the comment without its text, because it keeps the connection alive.
     if (data === undefined) return texts === undefined ? `${raw}\n\n` : ':\n\n';
     if (data === DONE) return after(this.rest(), (rest) => `${rest}${texts === undefined ? raw : `data: ${DONE}`}\n\n`);
     const event = objectIn(data);
     if (event === undefined) return this.unread(raw, 'an event that is not a JSON object');
     if (texts === undefined) return this.unchanged(raw, event);
+    const names = this.readsTools ? toolNamesIn(event) : [];
+    return names.length === 0 ? this.passTexts(raw, event, texts) : this.passTools(names, () => this.passTexts(raw, event, texts));
+  }
+
+  private async passTools(names: readonly ToolName[], next: () => Soon<string>): Promise<string> {
+    for (const name of names) for (const hook of this.call.with('onToolName')) await guardToolName(hook, this.call, name);
+    return next();
+  }
+
+  private passTexts(raw: string, event: OwnFields, texts: StreamTexts): Soon<string> {
     let found: FoundTexts;
     try {
       found = this.readTexts(texts, event, !PLAIN.test(raw));
@@ -66,10 +82,11 @@ export class EventGuard {
     const { slots, before, isOnlyText } = found;
     if (this.guard.openParts + slots.filter(({ isLast }) => !isLast).length > MOST_PARTS) {
       this.texts = undefined;
-      return this.unread(raw, `a stream with more than ${MOST_PARTS} texts at a time`);
+      return this.unread(raw, `a stream with more than ${MOST_PARTS} concurrent texts`);
     }
     if (slots.length === 0 && !found.isChanged) return this.unchanged(raw, event);
     return after(this.fill(slots, 0, { isChanged: found.isChanged, hasText: false }), ({ isChanged, hasText }) => {
+      this.hasPassedText ||= hasText;
       const isLeftOut = isOnlyText && !hasText && slots.some(({ text }) => text !== '');
       if (!isLeftOut && !isChanged && before.every(({ length }) => length === 0)) return this.unchanged(raw, event);
       const events = isLeftOut ? before.flat() : [...before.flat(), event];
@@ -153,7 +170,7 @@ export class EventGuard {
     this.call.observe('onEvent', (hook) => hook.onEvent?.(this.call.view, event));
   }
 
-  /** @throws CallHookFailedError where a hook that has to read it fails closed */
+  /** @throws CallHookFailedError if a hook that has to read it fails closed */
   private unread(raw: string, reason: string): string {
     this.refuse(reason);
     return `${raw}\n\n`;

@@ -7,7 +7,7 @@ import type { CallFacts } from '../answer/call-facts.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
 import { bridgeOf } from '../../apis/bridges.js';
 import type { Operation } from '../../providers/protocol.js';
-import type { AskedRequest } from '../asked-call.js';
+import type { ApiCallRequest } from '../call-request.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import { LlmStream } from '../stream/llm-stream.js';
@@ -18,25 +18,27 @@ type Given = Extract<RequestVerdict, { readonly answer: unknown }>['answer'];
 
 const DONE = 'data: [DONE]\n\n';
 const NAME = 'call_hook';
-const WITH_TEXT: readonly Operation[] = ['chat', 'completions', 'responses', 'messages'];
-/** Their events have a name, and no `[DONE]` after them. */
+const WITH_TEXT: readonly Operation[] = ['chat', 'completions', 'responses', 'messages', 'generateContent'];
+/** Their events have a name. */
 const WITH_NAMES: readonly Operation[] = ['responses', 'messages'];
+/** Their streams end without `[DONE]`. */
+const WITHOUT_DONE: readonly Operation[] = [...WITH_NAMES, 'generateContent'];
 
 /**
  * The answer that a hook gives instead of a provider.
- * @throws InvalidArgumentError where it does not fit what the client asks for
+ * @throws InvalidArgumentError if it does not fit the client's request
  */
-export function answerOfHook(given: Given, operation: Operation, request: AskedRequest): LlmAnswer | LlmStream {
+export function answerOfHook(given: Given, operation: Operation, request: ApiCallRequest): LlmAnswer | LlmStream {
   const answer = writtenAnswer(given, operation, request, factsOf(request));
   return answer instanceof LlmAnswer ? answer : new LlmStream(answer.call, answer);
 }
 
 /** The same, as written to the client. */
-export function writtenAnswer(given: Given, operation: Operation, request: AskedRequest, facts: CallFacts): LlmAnswer | WrittenStream {
+export function writtenAnswer(given: Given, operation: Operation, request: ApiCallRequest, facts: CallFacts): LlmAnswer | WrittenStream {
   const { stream, forwarded } = request;
   if (typeof given === 'string') return textAnswer(given, operation, request, facts);
   if (forwarded !== undefined && forwarded.answer !== 'json') {
-    throw new InvalidArgumentError('onRequest().answer', given, 'cannot replace bytes');
+    throw new InvalidArgumentError('onRequest().answer', given, 'must not be an object, because this endpoint does not return JSON');
   }
   if (Array.isArray(given) !== stream) {
     throw new InvalidArgumentError(
@@ -49,13 +51,13 @@ export function writtenAnswer(given: Given, operation: Operation, request: Asked
   const events = given as readonly Fields[];
   const isNamed = WITH_NAMES.includes(operation);
   const written = events.map((event) => eventOf(event, isNamed && typeof event.type === 'string' ? event.type : undefined));
-  return new WrittenStream(facts, StreamEvents.of(written.join('') + (isNamed ? '' : DONE)));
+  return new WrittenStream(facts, StreamEvents.of(written.join('') + (WITHOUT_DONE.includes(operation) ? '' : DONE)));
 }
 
 /** A text in the client's format: a chat completion, bridged for clients of other APIs. */
-function textAnswer(text: string, operation: Operation, request: AskedRequest, facts: CallFacts): LlmAnswer | WrittenStream {
+function textAnswer(text: string, operation: Operation, request: ApiCallRequest, facts: CallFacts): LlmAnswer | WrittenStream {
   if (!WITH_TEXT.includes(operation))
-    throw new InvalidArgumentError('onRequest().answer', text, `must not be a string: ${operation} has no text`);
+    throw new InvalidArgumentError('onRequest().answer', text, `must not be a string, because ${operation} has no text`);
   const { body, stream } = request;
   const bridged = bridgeOf(operation)?.answer(body);
   const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: request.model };
@@ -84,7 +86,7 @@ function wholeOf(bytes: Buffer, { usage }: Fields, facts: CallFacts): LlmAnswer 
   return new LlmAnswer(bytes, usageFrom(usage), facts);
 }
 
-function factsOf({ model, startedAtMs }: AskedRequest): CallFacts {
+function factsOf({ model, startedAtMs }: ApiCallRequest): CallFacts {
   const durationMs = performance.now() - startedAtMs;
   const none = { attempts: 0, retries: 0, fallbacks: 0, failures: [] };
   return {

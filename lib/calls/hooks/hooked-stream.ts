@@ -1,3 +1,4 @@
+import { CallDeniedError, CallHookFailedError } from '../../common/http-errors.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { BridgedAnswer } from '../../apis/bridge.js';
@@ -12,10 +13,23 @@ import type { EventGuard } from './event-guard.js';
 /** Characters that wait for a reader before the provider is paused. */
 const MOST_WAITING = 256 * 1024;
 
+/** A stream whose first text is awaited for longer is opened without it, for its keep-alive. */
+const LONGEST_OPENING_MS = 10_000;
+
+/** Runs before the client gets the first byte, and with it the status 200. */
+export interface StreamOpening {
+  /** Verdicts about the request. */
+  readonly after: Promise<void> | undefined;
+  /** Whether a text has to pass the guards. */
+  readonly untilText: boolean;
+}
+
 /** How the events of the exchange are read. */
 export interface HookedSource extends Pick<ReadStream, 'hidesUsage' | 'bridged' | 'writesCost'> {
   /** Makes another bridge of the call. */
   readonly bridgeAnew: () => BridgedAnswer | undefined;
+  /** Default: it is open at once. */
+  readonly opening?: StreamOpening;
 }
 
 /**
@@ -31,25 +45,77 @@ export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStre
   private passed = 0;
   private sink: EventSink | undefined = undefined;
   private waiting = '';
-  /** Whether a guard thinks about an event. */
+  /** Whether an asynchronous guard is checking an event. */
   private isBusy = false;
   /** Whether the reader takes no more. */
   private isFull = false;
   private isComplete = false;
+  /** Whether all events have passed the guards. */
+  private isPassed = false;
   private isOver = false;
   private failure: Error | undefined = undefined;
   private listener: ((error: Error | undefined) => void) | undefined = undefined;
+  /** Events before the opening; `undefined`: it is open. */
+  private closed: string | undefined = undefined;
+  private isAllowed = true;
+  private isPatient = false;
+  private timer: NodeJS.Timeout | undefined = undefined;
+  /** Rejects with a denial before the first byte. `undefined`: it is open from the beginning. */
+  readonly opened: Promise<void> | undefined;
+  private open: ((denial?: Error) => void) | undefined = undefined;
 
-  /** @param onArrived told when the provider has sent all of it */
+  /** @param onArrived called when the provider has sent everything */
   constructor(
     private readonly exchange: ProviderExchange,
     private readonly guard: EventGuard,
     private readonly source: HookedSource,
     private readonly onArrived: () => void,
   ) {
+    const { opening } = source;
+    if (opening !== undefined && (opening.after !== undefined || opening.untilText)) this.opened = this.heldBack(opening);
     const { bridged, writesCost } = source;
     this.writesCost = writesCost;
     this.bridged = bridged === undefined ? undefined : endsOnly(bridged, source.bridgeAnew);
+  }
+
+  private heldBack({ after, untilText }: StreamOpening): Promise<void> {
+    this.closed = '';
+    this.isPatient = untilText;
+    if (after !== undefined) {
+      this.isAllowed = false;
+      after.then(
+        () => {
+          this.isAllowed = true;
+          this.openIfDue();
+        },
+        (denial: Error) => this.abort(denial),
+      );
+    }
+    if (untilText) {
+      this.timer = setTimeout(() => {
+        this.isPatient = false;
+        this.openIfDue();
+      }, LONGEST_OPENING_MS).unref();
+    }
+    const opened = new Promise<void>((resolve, reject) => {
+      this.open = (denial) => (denial === undefined ? resolve() : reject(denial));
+    });
+    opened.catch(() => {});
+    return opened;
+  }
+
+  /** Passes on the held-back events, once the status can no longer become an error. */
+  private openIfDue(): void {
+    const { closed, open, isFull } = this;
+    if (closed === undefined || !this.isAllowed || (this.isPatient && !this.guard.hasPassedText)) return;
+    clearTimeout(this.timer);
+    this.closed = undefined;
+    this.open = undefined;
+    this.isFull = false;
+    this.write(closed);
+    open?.();
+    if (this.isPassed) this.finish(undefined);
+    else if (isFull) this.goOn();
   }
 
   /** From here on it takes the provider's events, read or not. */
@@ -98,8 +164,8 @@ export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStre
 
   abort(error: Error): void {
     this.pending = [];
-    // Tells this stream in turn, unless the provider has sent all of it. One that was detached is
-    // over, and its provider is still read.
+    // Also ends this stream, unless the provider has sent everything. A detached stream is over,
+    // although its provider is still being read.
     this.exchange.abort(error);
     this.finish(error);
   }
@@ -159,7 +225,7 @@ export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStre
     for (const event of raw) this.pending.push(event);
   }
 
-  /** Passes what has arrived, until a guard has to think. */
+  /** Passes on the received events, until a guard is asynchronous. */
   private pump(): void {
     let written = '';
     while (!this.isBusy && !this.isOver && this.passed < this.pending.length) {
@@ -172,7 +238,15 @@ export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStre
     if (!this.isComplete) return this.write(written);
     const rest = this.take(() => this.guard.rest());
     this.write(written + (rest ?? ''));
-    if (rest !== undefined) this.finish(undefined);
+    if (rest !== undefined) this.complete();
+  }
+
+  /** All has passed the guards. */
+  private complete(): void {
+    this.isPatient = false;
+    this.isPassed = true;
+    this.openIfDue();
+    if (this.closed === undefined) this.finish(undefined);
   }
 
   /** The text of a step; `undefined`: it comes later, or the stream has ended by it. */
@@ -201,6 +275,11 @@ export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStre
 
   private write(text: string): void {
     if (text === '' || this.isOver) return;
+    if (this.closed !== undefined) {
+      this.closed += text;
+      this.isFull = this.closed.length >= MOST_WAITING;
+      return this.openIfDue();
+    }
     if (this.sink !== undefined) {
       this.isFull = !this.sink.events(StreamEvents.of(text));
       return;
@@ -215,9 +294,12 @@ export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStre
 
   private finish(error: Error | undefined): void {
     if (this.isOver) return;
+    clearTimeout(this.timer);
     this.isOver = true;
     this.failure = error;
     this.listener?.(error);
+    // A stream that broke for another reason ends with an event.
+    this.open?.(error instanceof CallDeniedError || error instanceof CallHookFailedError ? error : undefined);
     this.sink?.end(error);
   }
 }

@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { CallDeniedError, CallHookFailedError } from '../../common/http-errors.js';
 import type { LogSink } from '../../common/log-sink.js';
-import type { ModelCallHook, ResolvedCallHookOptions } from './call-hook.js';
+import type { BuiltInHook } from './built-in-hook.js';
+import type { HookedCall, ResolvedCallHookOptions } from './call-hook.js';
 
 /** A hook's method in progress. */
 interface RunningHook {
@@ -42,11 +43,11 @@ function leave(entered: RunningHook): void {
 }
 
 /** Consequence of an observer's failure. */
-const UNOBSERVED = 'calls continue without it';
+const UNOBSERVED = 'calls continue without the hook';
 
 /** The methods whose result decides about the call. */
-export type GuardMethod = 'onRequest' | 'onText' | 'onAnswer';
-type Method = keyof ModelCallHook;
+export type GuardMethod = 'onRequest' | 'duringCall' | 'onText' | 'onToolName' | 'onAnswer';
+type Method = keyof BuiltInHook;
 
 /** A hook's error, described without quoting content. */
 export class HookFault extends Error {}
@@ -54,7 +55,7 @@ export class HookFault extends Error {}
 /** One guard's turn. */
 export interface GuardTurn<T> {
   readonly method: GuardMethod;
-  readonly run: (hook: ModelCallHook) => unknown;
+  readonly run: (hook: BuiltInHook) => unknown;
   /** Reads what `run` gave. @throws CallDeniedError; any other error for a senseless verdict */
   readonly read: (verdict: unknown) => T;
   /** Verdict if the guard fails and the call continues. */
@@ -73,13 +74,14 @@ export class InstalledHook {
 
   constructor(
     readonly name: string,
-    private readonly hook: ModelCallHook,
+    private readonly hook: BuiltInHook,
     readonly options: ResolvedCallHookOptions,
     private readonly log: LogSink,
   ) {}
 
-  has(method: Method): boolean {
-    return typeof this.hook[method] === 'function';
+  /** @param call Default: any. */
+  has(method: Method, call?: HookedCall): boolean {
+    return typeof this.hook[method] === 'function' && (call === undefined || this.hook.takesPart?.(call, method) !== false);
   }
 
   /** Whether it takes part in a call that begins now: not in one that it makes itself. */
@@ -90,9 +92,14 @@ export class InstalledHook {
     return true;
   }
 
-  /** Whether it reads or changes what is sent or answered, besides how a call goes. */
+  /** Whether the hook reads or changes content, and does not only observe calls. */
   get takesPartInContent(): boolean {
     return this.has('onRequest') || this.has('onText') || this.has('onAnswer') || this.has('onEvent');
+  }
+
+  /** Reads the properties of a hook, without running it. */
+  read<T>(ask: (hook: BuiltInHook) => T): T {
+    return ask(this.hook);
   }
 
   /** Runs a guard, at once if it can. @throws CallDeniedError, CallHookFailedError */
@@ -120,13 +127,13 @@ export class InstalledHook {
   }
 
   private unguardedUnlessDenied<T>({ method, unguarded, onUnguarded }: GuardTurn<T>, error: unknown): T {
-    if (error instanceof CallDeniedError) throw error;
+    if (error instanceof CallDeniedError || error instanceof CallHookFailedError) throw error;
     onUnguarded?.();
     return this.unguarded(method, error, unguarded);
   }
 
   /** Runs a method whose errors change nothing, and does not wait for its promise. */
-  observe(method: Method, run: (hook: ModelCallHook) => unknown): void {
+  observe(method: Method, run: (hook: BuiltInHook) => unknown): void {
     if (this.immediate.has(method)) return this.observeNow(method, run);
     const entered = this.entered();
     const over = (): void => leave(entered);
@@ -141,7 +148,7 @@ export class InstalledHook {
     }
   }
 
-  private observeNow(method: Method, run: (hook: ModelCallHook) => unknown): void {
+  private observeNow(method: Method, run: (hook: BuiltInHook) => unknown): void {
     const outer = immediate;
     const entered = this.entered();
     immediate = entered;
@@ -167,7 +174,7 @@ export class InstalledHook {
   /** A guard cannot check something. @throws CallHookFailedError unless it fails open */
   unguarded<T>(method: GuardMethod, error: unknown, passed: T): T {
     const isClosed = this.options.failure === 'closed';
-    this.failed(method, error, isClosed ? 'calls that it cannot check are denied with 503' : 'calls that it cannot check are allowed');
+    this.failed(method, error, `calls that the hook cannot check are ${isClosed ? 'denied with 503' : 'allowed'}`);
     if (isClosed) throw new CallHookFailedError(this.name, error);
     return passed;
   }

@@ -4,13 +4,14 @@ import type { AttemptStart, CallOutcome, ObservedAttempt, ObservedCall } from '.
 import { CallDeniedError } from '../../common/http-errors.js';
 import type { Principal } from '../../http/principal.js';
 import { RequestContext } from '../../http/request-context.js';
-import type { AskedCall } from '../asked-call.js';
+import type { CallRequest } from '../call-request.js';
 import { errorCodeOf } from '../failure.js';
+import type { BuiltInHook } from './built-in-hook.js';
 import type { AttemptEnd, CallEnd, HookedCall, ModelCallHook } from './call-hook.js';
 import { HookFault, type GuardMethod, type InstalledHook } from './installed-hook.js';
 
 /** Facts about a call that never change while it runs. */
-export type CallIdentity = Pick<AskedCall, 'operation' | 'model' | 'stream' | 'startedAtMs' | 'options'>;
+export type CallIdentity = Pick<CallRequest, 'operation' | 'model' | 'stream' | 'startedAtMs' | 'options'>;
 
 /** One call with its hooks: the data that they see, and the hooks to notify. */
 export class RunningCall implements ObservedCall {
@@ -34,20 +35,25 @@ export class RunningCall implements ObservedCall {
     this.view = new CallView(this, asked);
   }
 
-  /** Whether a hook reads or changes what is sent or answered. */
+  /** Whether a hook reads or changes content. */
   get takesPartInContent(): boolean {
     return this.hooks.some((hook) => hook.takesPartInContent);
   }
 
+  /** Whether one of them runs guardrails, and reads which ones the request selects. */
+  get hasGuardrails(): boolean {
+    return this.hooks.some((hook) => hook.has('applied'));
+  }
+
   /** The hooks with a method. */
-  with(method: keyof ModelCallHook): readonly InstalledHook[] {
-    return this.hooks.filter((hook) => hook.has(method));
+  with(method: keyof BuiltInHook): readonly InstalledHook[] {
+    return this.hooks.filter((hook) => hook.has(method, this.view));
   }
 
   /**
    * Refuses the call if a guard cannot read it.
    * @param reason why not; `undefined`: it can
-   * @throws CallHookFailedError where such a guard fails closed
+   * @throws CallHookFailedError if such a guard fails closed
    */
   refuseUnreadable(method: GuardMethod, reason: string | undefined): void {
     if (reason === undefined) return;
@@ -111,7 +117,7 @@ export class RunningCall implements ObservedCall {
     const { last, attempts, timeToFirstTokenMs } = this;
     const { error, cancelled } = told;
     const failed = error instanceof CallDeniedError ? 'denied' : error !== undefined ? 'failed' : undefined;
-    // The fields by name: a spread takes a microsecond.
+    // Fields are listed by name, because a spread takes a microsecond.
     const end: Writable<CallEnd> = {
       outcome: cancelled === true ? 'cancelled' : (failed ?? (this.wasAnswered ? 'answered' : 'succeeded')),
       status: told.status,

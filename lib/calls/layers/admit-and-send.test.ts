@@ -80,7 +80,7 @@ describe('admitAndSend', () => {
     [{ thread: 'not_found' }, true],
     [undefined, false],
   ])('remembers an error from which the client can recover: details %j', async (details, isKept) => {
-    const error = new UnsupportedRequestError({ provider: 'p', reason: 'no', mend: 'change it', details });
+    const error = new UnsupportedRequestError({ provider: 'p', reason: 'no', remedy: 'change it', details });
     const { ended, call } = await run(thrower(error));
     expect(ended).toMatchObject({ value: { error, selection } });
     expect(call.recovery).toBe(isKept ? error : undefined);

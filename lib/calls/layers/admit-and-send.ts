@@ -1,10 +1,10 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
-import type { RetryContext } from '../../router/selection/tried.js';
+import type { RetryContext } from '../../router/selection/tried-deployments.js';
 import { holdCost, type MaxOutputOf } from '../budget-hold.js';
 import { Attempt, type AttemptContext, type CallView } from '../attempt.js';
 import type { CallRouter, Selection } from '../call-router.js';
 import { Failure, judgeSelection } from '../failure.js';
-import type { CallSettlement } from '../settlement.js';
+import type { CallSettlement } from '../call-settlement.js';
 import type { Next } from './layer.js';
 
 /** Selects a deployment for an attempt; `Failure`: none can take it, now or within its time. */

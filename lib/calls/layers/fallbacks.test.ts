@@ -1,6 +1,6 @@
 import { failedOn, nextOf, viewOf } from '../../../test/support/layer-calls.js';
 import { BudgetExceededError } from '../../common/http-errors.js';
-import type { FallbackKind } from '../../router/fallback-table.js';
+import type { FallbackKind } from '../../router/fallback-order.js';
 import type { CallTarget } from '../call.js';
 import { allowsNextTier, FallbackPlan, fallbacks } from './fallbacks.js';
 

@@ -1,6 +1,6 @@
 import type { ProviderFailureKind } from '../../common/provider-error.js';
 import { refuseArgument } from '../../common/options.js';
-import { fallbacksIn, type FallbackKind, readFallbacks, type Fallbacks, type FallbackTable } from '../../router/fallback-table.js';
+import { fallbacksIn, type FallbackKind, readFallbacks, type Fallbacks, type FallbackTable } from '../../router/fallback-order.js';
 import type { Alternatives, Call, CallTarget } from '../call.js';
 import type { CallRouter, FallbackTarget } from '../call-router.js';
 import { Failure } from '../failure.js';
@@ -82,7 +82,7 @@ export class FallbackPlan implements Alternatives {
       tried.add(identity);
       call.fallbacks++;
       if (target.overrides !== undefined) {
-        // As in LiteLLM, what a target changes also holds for the targets after it.
+        // As in LiteLLM, the changes of a fallback also apply to the fallbacks after it.
         level.overrides = { ...level.overrides, ...target.overrides };
         level.inputTokens = await call.countChanged(level.overrides);
       }
@@ -120,8 +120,8 @@ export class FallbackPlan implements Alternatives {
 
   /**
    * As LiteLLM looks them up. Context window: the group's own chain for it, else the general ones.
-   * Content policy: a list in the request, else the chains for it if there are any, of whatever
-   * group, else the general ones.
+   * Content policy: a list in the request, else the chains for it if any group has one, else the
+   * general ones.
    */
   private fallbacks(group: string, kind: ProviderFailureKind | undefined): readonly FallbackTarget[] {
     const { call, own, router } = this;

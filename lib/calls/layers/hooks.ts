@@ -1,6 +1,6 @@
 import { CallView } from '../attempt.js';
 import { Failure } from '../failure.js';
-import type { CallSettlement } from '../settlement.js';
+import type { CallSettlement } from '../call-settlement.js';
 import { errorOf, type CallLayer } from './layer.js';
 
 /**
@@ -19,7 +19,7 @@ export function hooks(settlement: CallSettlement): CallLayer {
         settlement.answeredByHook(call);
         return answer;
       }
-      // The hooks may have changed what the call asks for.
+      // Hooks can have changed the request.
       const outcome = await next(new CallView(call, send));
       if (outcome instanceof Failure) throw errorOf(view, outcome);
       return outcome;

@@ -45,7 +45,7 @@ describe('queuedAdmission', () => {
       if (error !== undefined) throw error;
       return selection;
     };
-    const router = { acquire, unused: (each: unknown) => unused.push(each) };
+    const router = { acquire, release: (each: unknown) => unused.push(each) };
     const now = (): number => nowMs;
     const admit = queuedAdmission({ queue, options: resolveOptions(QUEUE, 'queue', options), now }, {
       router,

@@ -28,13 +28,13 @@ const BUDGET_RETRY_MS = 250;
 /**
  * Admits attempts in turn: selects a deployment and holds the cost as one step, which is repeated
  * when something that the call waits for may be free. A selection whose cost cannot be held yet is
- * released: other calls can use the deployment meanwhile.
+ * released, so that other calls can use the deployment.
  */
 export function queuedAdmission(waiting: WaitingSettings, client: AdmissionSettings): Admit {
   const calls = new WeakMap<Call, WaitingCall>();
   return (view) => {
     const { call } = view;
-    // As for most calls: none waits, and a deployment can take this one.
+    // The usual case: no call waits, and a deployment is eligible.
     if (waiting.queue.length === 0 && call.request?.hold.holdsMoney !== true) {
       const selected = selectNow(client.router, view);
       if (!(selected instanceof Failure)) return selected;
@@ -56,9 +56,9 @@ async function inTurn(view: CallView, waiting: WaitingCall, { router, maxOutputO
         view.heldAhead = await holdCost({ call, selection, target, promptTokens: target.inputTokens ?? call.promptTokens }, maxOutputOf);
         return selection;
       } catch (error) {
-        // Any other denial is that of the attempt.
+        // Any other denial is handled by the attempt.
         if (!(error instanceof BudgetExceededError) || error.reason !== 'budget_held') return selection;
-        router.unused(selection);
+        router.release(selection);
         const late = await waiting.waitForBudget(error);
         if (late !== undefined) return late;
       }
@@ -85,8 +85,8 @@ class WaitingCall {
       return selected instanceof Failure ? (notYet(selected, view) ?? selected) : selected;
     };
     try {
-      // After an attempt each call leaves out other deployments.
-      const lane = after === undefined ? laneOf(this.call.context, target) : this;
+      // After an attempt, each call excludes different deployments.
+      const lane = after === undefined ? laneOf(this.call.context, target, router) : this;
       const result = this.settings.queue.go(this.queuedCall(), { lane, group: target.model, tryToGo });
       return result instanceof Promise ? result.then(selectedIn, failureOf) : selectedIn(result);
     } catch (error) {
@@ -148,7 +148,7 @@ function notYet(failure: Failure, { call, target, after }: CallView): NotYet<Fai
   // Waiting cannot help after any other failure.
   if (after !== undefined && after.last.reason?.kind !== 'rate_limit') return undefined;
   const { reached, retryAfterMs } = error;
-  // As in LiteLLM, only `max_parallel_requests` is waited for where a fallback may answer.
+  // As in LiteLLM, calls that have a fallback wait only for `max_parallel_requests`.
   const isFull = reached.includes('concurrency');
   if (!isFull && call.alternatives?.().hasNext(target.model) === true) return undefined;
   // A call that ends can return tokens before the minute ends, or report that more are left.
@@ -156,17 +156,21 @@ function notYet(failure: Failure, { call, target, after }: CallView): NotYet<Fai
   return { isNotYet: true, failure, retryAfterMs, mayBeSooner: isFull || isOutOfTokens, dependsOnTokens: isOutOfTokens };
 }
 
-/** Calls that agree in all of these need the same deployments. */
-function laneOf({ tags, blockedModels, excludeIds, strategy }: RoutingContext, { model }: CallTarget): string {
+/** Calls that agree in all of these, and in the configuration, need the same deployments. */
+function laneOf(
+  { tags, blockedModels, excludeIds, strategy }: RoutingContext,
+  { model }: CallTarget,
+  { version }: Pick<CallRouter, 'version'>,
+): string {
   const isPlain = [tags, blockedModels, excludeIds, strategy].every((each) => each === undefined);
-  return isPlain ? model : JSON.stringify([model, tags, blockedModels, excludeIds, strategy]);
+  return isPlain ? `${version} ${model}` : JSON.stringify([version, model, tags, blockedModels, excludeIds, strategy]);
 }
 
 function selectedIn(result: Selection | Failure | NotYet<Failure>): Selection | Failure {
   return 'isNotYet' in result ? result.failure : result;
 }
 
-/** @throws what is not about waiting */
+/** @throws errors that waiting cannot resolve */
 function failureOf(error: unknown): Failure {
   if (error instanceof CallQueueError) {
     return new Failure(error, 'pool', { kind: 'rate_limit', status: 429, retryAfterMs: error.retryAfterMs });

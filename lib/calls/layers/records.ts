@@ -1,5 +1,5 @@
 import { Failure } from '../failure.js';
-import type { CallSettlement } from '../settlement.js';
+import type { CallSettlement } from '../call-settlement.js';
 import { errorOf, type CallLayer } from './layer.js';
 
 /**

@@ -108,7 +108,7 @@ describe('retries', () => {
     failedOn(
       { id: 'a' },
       { kind: 'bad_request' },
-      new UnsupportedRequestError({ provider: 'p', reason: 'no', mend: 'change it' }),
+      new UnsupportedRequestError({ provider: 'p', reason: 'no', remedy: 'change it' }),
       'caller',
     );
 

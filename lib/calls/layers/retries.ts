@@ -44,11 +44,11 @@ export function retries(client: RetrySettings): CallLayer {
         const beforeMs = performance.now();
         await view.cancellation.wait(waitMs);
         call.waitedMs += performance.now() - beforeMs;
-        // On a busy event loop the wait ends late.
+        // On a busy event loop, the wait ends late.
         if (call.isSpent) return last;
       }
       if (!last.isUnsent) call.retries++;
-      // An unsuitable deployment stays unsuitable.
+      // An unsuitable deployment remains unsuitable.
       at = view.with({ after: { last, tried: { doneOrder, order, failedIds: [...failedIds], mayRepeat: !last.isUnfit } } });
     }
   };
@@ -65,16 +65,16 @@ interface FailedOnce {
 function waitMsBefore(retry: number, { call, target }: CallView, { client, last, deployment }: FailedOnce): number | undefined {
   const { isUnfit, reason } = last;
   const { router, retryBudget, now, random, waiting } = client;
-  // As in LiteLLM, a deployment that is called by its id is called once.
+  // As in LiteLLM, a deployment that is requested by its id is called only once.
   if (reason === undefined || isCalledById(target, deployment)) return undefined;
   const healthy = router.healthyCount(target.model, call.context);
   const healthyOthers = router.healthyCount(target.model, { ...call.context, excludeIds: [deployment.id] });
-  // Nothing was sent: another deployment is no retry.
+  // Nothing was sent, so trying another deployment is not a retry.
   if (isUnfit && healthyOthers > 0) return 0;
   const { retryPolicy, modelGroupRetryPolicy: ofGroups } = router.settings;
   const policy = Object.hasOwn(ofGroups, target.model) ? ofGroups[target.model] : retryPolicy;
   const isPolicyHeeded = deployment.numRetries === undefined;
-  // After a 429 of all deployments the queue waits for the first of them, unless there is a
+  // If all deployments have returned 429, the queue waits for the first of them, unless there is a
   // fallback.
   const waits = waiting !== undefined && reason.kind === 'rate_limit' && call.alternatives?.().hasNext(target.model) !== true;
   const facts = {
@@ -200,7 +200,7 @@ export class RetryBudget {
 
   /** Takes one retry from the budget; `false`: none is left. */
   withdraw(nowMs: number): boolean {
-    // A clock that steps back adds nothing.
+    // A clock that is set back adds nothing.
     const seconds = Math.max(0, nowMs - this.atMs) / 1000;
     this.atMs = nowMs;
     this.tokens = Math.min(this.capacity, this.tokens + seconds * this.perSecond);

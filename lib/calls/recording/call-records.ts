@@ -5,11 +5,11 @@ import type { LogSink } from '../../common/log-sink.js';
 import { addNanoUsd, nanoUsd as nanoOf } from '../../common/nano-usd.js';
 import { COST_PARTS, type CostPart, type CostParts } from '../../common/token-cost.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
-import type { AskedCall } from '../asked-call.js';
+import type { CallRequest } from '../call-request.js';
 import type { Call } from '../call.js';
 import type { CallObservers } from '../call-observers.js';
 import { errorCodeOf, isDenial } from '../failure.js';
-import type { WatchedAttempt, WatchedCall } from '../watched-call.js';
+import type { WatchedAttempt, WatchedCall } from '../attempt-observer.js';
 import { answerFactsOf, BodyCapture } from './body-capture.js';
 import type { ModelCallHook } from '../hooks/call-hook.js';
 import { errorKindOf, statusOf } from './error-facts.js';
@@ -68,9 +68,13 @@ export class CallRecords {
     this.capture = undefined;
   }
 
-  /** @param whole the record with bodies, if they were kept */
-  emit(record: CallRecord, whole?: CallRecord): void {
+  /**
+   * @param whole the record with bodies, if they were kept
+   * @param only the listeners that get it now. Default: all
+   */
+  emit(record: CallRecord, whole?: CallRecord, only?: 'with bodies' | 'without bodies'): void {
     for (const each of this.listeners) {
+      if (only !== undefined && each.bodies !== (only === 'with bodies')) continue;
       try {
         each.listener(each.bodies ? (whole ?? record) : record);
       } catch (error) {
@@ -82,7 +86,7 @@ export class CallRecords {
   private report(of: Listener, error: unknown): void {
     if (of.isReported) return;
     of.isReported = true;
-    // Not the message, which may quote a prompt.
+    // Without the message, which can quote a prompt.
     const name = error instanceof Error ? error.name : typeof error;
     this.log.error(`Call records: a listener threw (${name}); calls continue; further errors are not logged`);
   }
@@ -95,7 +99,7 @@ class RecordedCall implements WatchedCall {
   private readonly operation: string;
   private readonly model: string;
   private readonly client: ClientFacts;
-  private readonly asked: AskedCall;
+  private readonly asked: CallRequest;
   private readonly attempts: RecordedAttempt[] = [];
 
   constructor(
@@ -121,7 +125,21 @@ class RecordedCall implements WatchedCall {
 
   ended(outcome: CallOutcome): void {
     const record = this.recordOf(outcome);
-    this.records.emit(record, this.capture && this.withBodies(record, this.capture));
+    const whole = this.capture && this.withBodies(record, this.capture);
+    const logged = whole === undefined ? undefined : this.call.guards?.logged;
+    if (whole === undefined || logged === undefined) return this.records.emit(record, whole);
+    this.records.emit(record, undefined, 'without bodies');
+    logged({ request: whole.request?.(), answer: whole.answer?.() }).then(
+      ({ request, answer }) =>
+        this.records.emit(record, { ...whole, ...this.found(), request: () => request, answer: () => answer }, 'with bodies'),
+      // What a guardrail could not check is not logged.
+      () => this.records.emit(record, { ...record, ...this.found() }, 'with bodies'),
+    );
+  }
+
+  private found(): Pick<CallRecord, 'guardrails'> {
+    const guardrails = this.call.guards?.records?.();
+    return guardrails === undefined || guardrails.length === 0 ? {} : { guardrails };
   }
 
   private withBodies(record: CallRecord, capture: BodyCapture): CallRecord {
@@ -167,7 +185,7 @@ class RecordedCall implements WatchedCall {
       ip: client.ip,
       userAgent: client.userAgent,
       usage: sums.usage,
-      // A hook answered.
+      // A hook answered the call.
       nanoUsd: ended.length === 0 && status === 'success' ? 0 : sums.nanoUsd,
       costParts: sums.costParts,
       isEstimated: sums.isEstimated,
@@ -182,6 +200,7 @@ class RecordedCall implements WatchedCall {
       retries,
       fallbacks,
       attempts: ended,
+      ...this.found(),
       // Read from the original request: hooks may remove fields.
       logging: () => loggingFieldsOf(this.asked),
     };

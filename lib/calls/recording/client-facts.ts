@@ -1,6 +1,6 @@
 import { isObject, objectIn, type Fields } from '../../common/objects.js';
 import { clientText, endUserOf, firstTextOf } from '../../http/end-user.js';
-import type { AskedCall } from '../asked-call.js';
+import type { CallRequest } from '../call-request.js';
 
 /**
  * Facts about the client that a request states, in LiteLLM's fields. None of them is authenticated.
@@ -39,7 +39,7 @@ const NO_HEADERS: Headers = {};
 const NONE: readonly string[] = [];
 
 /** Reads the facts at the start of the call, because a closed socket has no address. */
-export function clientFactsOf({ options, body }: AskedCall, ownTags: readonly string[] = NONE): ClientFacts {
+export function clientFactsOf({ options, body }: CallRequest, ownTags: readonly string[] = NONE): ClientFacts {
   const { headers: given, ip, socket } = (options.request ?? {}) as Incoming;
   const headers = isObject(given) ? (given as Headers) : NO_HEADERS;
   const header = (name: string): string | undefined => clientText(headers[name]);

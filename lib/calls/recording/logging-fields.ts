@@ -1,6 +1,6 @@
 import type { LoggingFields } from '../../common/call-record.js';
 import { isObject, type Fields } from '../../common/objects.js';
-import type { AskedCall } from '../asked-call.js';
+import type { CallRequest } from '../call-request.js';
 
 const NO_LOG = 'no-log';
 const REDACTING = 'turn_off_message_logging';
@@ -13,7 +13,7 @@ const MOST_HEADERS = 30;
 const NO_FIELDS: Fields = {};
 
 /** Reads the logging settings of a request in LiteLLM's order: body, then headers. */
-export function loggingFieldsOf({ options, body }: Pick<AskedCall, 'options' | 'body'>): LoggingFields {
+export function loggingFieldsOf({ options, body }: Pick<CallRequest, 'options' | 'body'>): LoggingFields {
   const { headers: given } = (options.request ?? {}) as { readonly headers?: unknown };
   const headers = isObject(given) ? given : NO_FIELDS;
   const ofBody: Fields = body ?? NO_FIELDS;

@@ -10,7 +10,7 @@ import { drainOf } from '../stream/write-limit.js';
 import type { Attempt, Exchange } from '../attempt.js';
 import { CallbackError, reasonOf } from '../failure.js';
 
-/** The arguments of a `send` besides the deployment. */
+/** Second argument of `send`, after the deployment. */
 export interface SendContext {
   /** Aborts at the time limit, or when the call is cancelled. Pass it to the client that sends. */
   readonly signal: AbortSignal;
@@ -36,7 +36,7 @@ export interface ExecuteOptions extends CallOptions {
    * an SDK.
    */
   readonly usageOf?: (result: unknown) => unknown;
-  /** Called before the answer is returned, with how it was produced. */
+  /** Called before the answer is returned, with the facts of the call. */
   readonly onAnswer?: (call: CallFacts) => void;
 }
 
@@ -144,7 +144,7 @@ class CustomExchange implements Exchange {
 
   /** The result of `work`, unless the exchange is aborted before. */
   async until<T>(work: Promise<T>): Promise<T> {
-    // It may fail when nothing waits for it any more.
+    // It can reject after nothing awaits it any longer.
     work.catch(() => {});
     if (this.aborted !== undefined) throw this.aborted;
     try {
@@ -205,7 +205,7 @@ function callback<T>(work: () => T): T {
   }
 }
 
-/** Closes a stream. Its error, if it has one, concerns nothing any more. */
+/** Closes a stream. Its error, if it has one, concerns nothing any longer. */
 function close(iterator: AsyncIterator<unknown> | undefined): void {
   void (async () => iterator?.return?.())().catch(() => {});
 }

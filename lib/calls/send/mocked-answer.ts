@@ -11,7 +11,7 @@ import type { WrittenStream } from '../hooks/written-stream.js';
 import { LlmStream } from '../stream/llm-stream.js';
 import type { AnswerGuards } from './answer-guards.js';
 import type { Operation } from '../../providers/protocol.js';
-import type { AskedRequest } from '../asked-call.js';
+import type { ApiCallRequest } from '../call-request.js';
 import { isAsked, mockedFailure } from '../../providers/mock-fields.js';
 
 const DEFAULT_TEXT = 'This is a mock request';
@@ -36,7 +36,7 @@ const ERRORS: readonly (readonly [text: RegExp, kind: ProviderFailureKind])[] = 
  */
 export async function mockedAnswer(
   attempt: Attempt,
-  request: AskedRequest,
+  request: ApiCallRequest,
   guards: AnswerGuards | undefined,
 ): Promise<LlmAnswer | LlmStream | undefined> {
   const answer = await writtenMock(attempt, request);
@@ -46,7 +46,7 @@ export async function mockedAnswer(
   return mock instanceof LlmAnswer ? mock : new LlmStream(mock.call, mock);
 }
 
-async function writtenMock(attempt: Attempt, request: AskedRequest): Promise<LlmAnswer | WrittenStream | undefined> {
+async function writtenMock(attempt: Attempt, request: ApiCallRequest): Promise<LlmAnswer | WrittenStream | undefined> {
   const { call, selection } = attempt;
   const { operation } = request;
   const { params } = selection.deployment;
@@ -76,7 +76,7 @@ const LONGEST_WAIT_MS = 600_000;
 function given(
   { mock_response: response, mock_tool_calls: toolCalls }: Fields,
   operation: Operation,
-  { stream, model }: AskedRequest,
+  { stream, model }: ApiCallRequest,
 ): string | Fields {
   const text = typeof response === 'string' ? response : DEFAULT_TEXT;
   const usage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };

@@ -7,7 +7,7 @@ import type { Exchange } from '../attempt.js';
 import { kindOfCode } from '../../providers/failure-kind.js';
 import { AnswerText, textIn, type CountText } from '../stream/answer-text.js';
 import type { EventSink, StreamOrigin } from '../stream/stream-origin.js';
-import { StreamUsage } from '../stream/stream-usage.js';
+import { StreamTail } from '../stream/stream-tail.js';
 import { AnswerEvents, LongEventError } from '../../providers/events/answer-events.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import type { KnownEndpoint } from '../../providers/endpoint/endpoints.js';
@@ -87,7 +87,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private hasMore: boolean | undefined = undefined;
   private sink: EventSink | undefined = undefined;
   private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
-  private record: StreamUsage | undefined = undefined;
+  private record: StreamTail | undefined = undefined;
   /** Gives up a request whose stream has ended; set until its connection is free. */
   private giveUp: (() => void) | undefined = undefined;
   private endTimer: NodeJS.Timeout | undefined = undefined;
@@ -150,7 +150,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   takeBytes(): Buffer {
     const bytes = this.waiting?.bytes() ?? EMPTY;
     this.waiting = undefined;
-    // A stream's were masked as they arrived.
+    // Secrets in a stream were masked as it arrived.
     return this.events === undefined ? this.settings.known.endpoint.mask.bytes(bytes) : bytes;
   }
 
@@ -205,7 +205,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   resume(): void {
-    // After its end, the connection may serve another request.
+    // After that, the connection can serve another request.
     if (this.state !== 'over') this.resumeRequest?.();
   }
 
@@ -245,7 +245,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean {
-    // 1xx: the answer is yet to come.
+    // 1xx: the final response has not arrived yet.
     if (status < 200) {
       if (++this.interim > MOST_INTERIM) this.abort(this.malformed(`The provider sent more than ${MOST_INTERIM} interim responses.`));
       return this.state !== 'over';
@@ -335,7 +335,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   /** The stream has ended but its request has not: usually the connection is free at once. */
   private endEarly(): void {
     const { abortRequest } = this;
-    // An error instead of an answer has ended it already.
+    // An error instead of an answer has already ended it.
     if (this.state === 'over') return;
     this.onComplete();
     if (abortRequest === undefined) return;
@@ -358,7 +358,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.giveUp = undefined;
   }
 
-  /** Passes on what the reader holds. `false`: the stream was cut. */
+  /** Passes on the events in the reader. `false`: the stream was cut. */
   private endEvents(reader: AnswerEvents): boolean {
     try {
       const last = reader.end();
@@ -392,9 +392,9 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.size < MOST_WAITING;
   }
 
-  private begunRecord(): StreamUsage {
+  private begunRecord(): StreamTail {
     const { call, count } = this.settings;
-    return (this.record = new StreamUsage({ hasHead: call.reader.readsHead, count }));
+    return (this.record = new StreamTail({ hasHead: call.reader.readsHead, count }));
   }
 
   /**
@@ -428,7 +428,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.state = 'streaming';
     // The headers are slices of the first read and would keep its memory until the stream ends.
     this.rawHeaders = NO_HEADERS;
-    // No other attempt follows, and the stream may run for minutes.
+    // No other attempt follows, and the stream can run for minutes.
     this.endUseOfSource();
     this.resolve();
   }
@@ -474,7 +474,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.settings.known.errors.failed('malformed', message, this);
   }
 
-  /** Nothing reads the request's bytes any more, unless its provider has answered before it did. */
+  /** The request's bytes are no longer needed, unless the provider has answered early. */
   private endUseOfSource(): void {
     if (!this.isWhollySent || this.connection?.hasWrittenAll !== true) return;
     this.connection = undefined;
@@ -490,7 +490,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.failure ??= error;
     if (error === undefined) this.endUseOfSource();
     this.connection = undefined;
-    // Keeps nothing of the request alive: what follows reads only the answer's bytes.
+    // Releases the request, because from here on only the answer's bytes are read.
     this.abortRequest = undefined;
     this.resumeRequest = undefined;
     this.rawHeaders = NO_HEADERS;

@@ -2,11 +2,11 @@ import type { Bridge, BridgedAnswer } from '../../apis/bridge.js';
 import { bridgeOf } from '../../apis/bridges.js';
 import { FastLiteLLMError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
-import type { Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { ProviderError } from '../../common/provider-error.js';
 import type { Soon } from '../../http/body/json-body.js';
 import { fieldsInTurns } from '../../http/body/raw-field.js';
-import { askedOutput, limitedOutput } from '../../http/token-estimate/asked-output.js';
+import { requestedOutput, limitedOutput } from '../../http/token-estimate/requested-output.js';
 import type { RequestAuthorization } from '../../providers/endpoint/authorization.js';
 import type { KnownEndpoint, ProviderEndpoints } from '../../providers/endpoint/endpoints.js';
 import { kindOfCode } from '../../providers/failure-kind.js';
@@ -23,7 +23,7 @@ import {
 import { rawHeader } from '../../providers/raw-headers.js';
 import { namedBaseModel } from '../../router/deployments/deployment.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
-import type { AskedRequest } from '../asked-call.js';
+import type { ApiCallRequest } from '../call-request.js';
 import type { Attempt } from '../attempt.js';
 import type { Deployment } from '../call-router.js';
 import type { AttemptTimes } from '../cancellation.js';
@@ -68,7 +68,7 @@ export function wireCallOf(
   state: SendState,
 ): Soon<BridgedCall> {
   const { addsUsage, notFound } = state;
-  const request = asked as AskedRequest;
+  const request = asked as ApiCallRequest;
   const mostOutput = hold?.mostOutput;
   const { endpoint, defaults, fixed } = known;
   const { body, operation } = request;
@@ -80,7 +80,7 @@ export function wireCallOf(
     mostOutput === undefined
       ? target.overrides
       : { ...target.overrides, ...outputLimit(operation, { ...defaults, ...body, ...target.overrides }, mostOutput) };
-  // One literal: spread from parts, it took 2 us of each call.
+  // A single literal: spreading parts took 2 us per call.
   const sent: SentRequest = {
     request,
     body,
@@ -113,7 +113,7 @@ function bridgedCall({ endpoint }: KnownEndpoint, sent: SentRequest, bridge: Bri
   const { addsUsage, notFound } = state;
   const { body, overrides, provider, model } = sent;
   if (bridge !== undefined) {
-    // A fallback's changes are in the client's words, as the body is.
+    // A fallback's changes use the client's format, like the body.
     const asked = overrides === undefined ? body : { ...body, ...changesOf(overrides) };
     const { stream_options: usage, ...chat } = bridgedRequest(bridge, asked, sent, notFound);
     const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
@@ -121,12 +121,12 @@ function bridgedCall({ endpoint }: KnownEndpoint, sent: SentRequest, bridge: Bri
     const call = endpoint.protocol.call('chat', { ...sent, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
     if (call !== undefined) return { call, bridged: bridge.answer(asked) };
   }
-  const { operation } = sent.request as AskedRequest;
-  const reason = `${provider} does not offer ${operation} for ${model}`;
-  throw new UnsupportedRequestError({ provider, reason, mend: 'use another model' });
+  const { operation } = sent.request as ApiCallRequest;
+  const reason = `${provider} does not support ${operation} for ${model}`;
+  throw new UnsupportedRequestError({ provider, reason, remedy: 'use another model' });
 }
 
-/** @throws `notFound` where chat cannot take its place */
+/** @throws `notFound` if chat cannot take its place */
 function bridgedRequest(bridge: Bridge, body: ModelRequest, sent: SentRequest, notFound: SendState['notFound']): ModelRequest {
   try {
     return bridge.request(body, sent);
@@ -138,14 +138,20 @@ function bridgedRequest(bridge: Bridge, body: ModelRequest, sent: SentRequest, n
 /** The fields that limit the output, as the request names them. */
 function outputLimit(operation: string, fields: Fields, tokens: number): Fields {
   const limited = limitedOutput(fields, tokens);
-  // Providers ignore the names of other APIs.
-  const { isLimited } = askedOutput(fields, operation);
+  // Providers ignore fields of other APIs.
+  const { isLimited } = requestedOutput(fields, operation);
+  if (operation === 'generateContent') return isLimited ? limited : { ...limited, generationConfig: limitedConfig(fields, tokens) };
   return isLimited ? limited : { ...limited, [OUTPUT_FIELD_OF[operation] ?? 'max_tokens']: tokens };
+}
+
+/** Google's generation configuration, with an output limit. */
+function limitedConfig({ generationConfig, generation_config: other }: Fields, maxOutputTokens: number): Fields {
+  return { ...fieldsOf(generationConfig ?? other), maxOutputTokens };
 }
 
 /** The attempt that a request belongs to. */
 export interface RequestTarget {
-  /** As the provider knows it. */
+  /** The provider's name for the model. */
   readonly model: string;
   readonly times: Pick<AttemptTimes, 'headTimeoutMs' | 'bodyTimeoutMs'>;
 }
@@ -163,7 +169,7 @@ export function providerRequest(
   const { authorization } = known.endpoint;
   const { body } = call;
   if (!(body instanceof Promise) && authorization === undefined) return requestWith(target, known, call, body);
-  // Aborted in the meantime, `answered` rejects before it is awaited.
+  // If it is aborted in the meantime, `answered` rejects before it is awaited.
   exchange.answered.catch(() => {});
   return (async () => {
     const request = requestWith(target, known, call, await body);
@@ -205,7 +211,7 @@ function requestWith({ model, times }: RequestTarget, { endpoint }: KnownEndpoin
   };
 }
 
-/** @throws ProviderError where a token service is out, DeploymentFault if that refuses */
+/** @throws ProviderError if a token service is out, DeploymentFault if that refuses */
 async function credentialsFor(
   request: ProviderRequest,
   { endpoint, errors }: KnownEndpoint,

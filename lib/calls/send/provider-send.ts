@@ -8,13 +8,13 @@ import type { AnswerReader } from '../../providers/protocol.js';
 import type { ProviderRequest, ProviderTransport } from '../../providers/provider-transport.js';
 import { rawHeader } from '../../providers/raw-headers.js';
 import { JSON_ANSWER, LlmAnswer } from '../answer/llm-answer.js';
-import type { AskedRequest } from '../asked-call.js';
+import type { ApiCallRequest } from '../call-request.js';
 import type { Attempt } from '../attempt.js';
 import type { Selection } from '../call-router.js';
 import type { AnswerGuards } from './answer-guards.js';
 import { LlmBytes } from '../stream/llm-bytes.js';
 import { LlmStream } from '../stream/llm-stream.js';
-import { isOfNamedObject } from './lost-object.js';
+import { isOfNamedObject } from './missing-object.js';
 import type * as Mocking from './mocked-answer.js';
 import { ProviderExchange } from './provider-exchange.js';
 import { baseModelOf, inTime, providerRequest, renewsAfter, wireCallOf, type ProviderAccess, type SendState } from './provider-request.js';
@@ -37,7 +37,7 @@ export interface ProviderSending {
 /** Sends an attempt with its provider's protocol, over the connection pool. */
 export async function sendToProvider(sending: ProviderSending, attempt: Attempt): Promise<LlmAnswer | LlmStream | LlmBytes> {
   const { access, learnLimits, guards } = sending;
-  const request = attempt.call.asked as AskedRequest;
+  const request = attempt.call.asked as ApiCallRequest;
   const { deployment, model } = attempt.selection;
   if (request.hasMocks || deployment.params.mock_response !== undefined) {
     const mock = await mocking().mockedAnswer(attempt, request, guards);
@@ -46,7 +46,7 @@ export async function sendToProvider(sending: ProviderSending, attempt: Attempt)
   const known = access.endpoints.of(deployment, model);
   attempt.provider = known.endpoint.provider;
   if (request.forwarded?.isOfAccount !== true) known.endpoint.checkModel(attempt.model);
-  // A bridge asks for the usage of each stream, which its API always reports.
+  // A bridge requests the usage of each stream, because its API always reports it.
   const asksUsage = request.addsUsage || (request.stream && bridgeOf(request.operation) !== undefined);
   let addsUsage = asksUsage && !known.refusesStreamOptions;
   let isRenewed = false;
@@ -78,31 +78,32 @@ export async function sendToProvider(sending: ProviderSending, attempt: Attempt)
       else dispatchObserved(attempt.observed, transport, ready, exchange);
       await exchange.answered;
     } catch (error) {
-      // A token that was revoked before its time is fetched again, once.
+      // A token that was revoked before it expired is fetched again, once.
       if (!isRenewed && renewsAfter(exchange, known.endpoint.authorization)) {
         isRenewed = true;
         continue;
       }
       attempt.isLost = isLost(error, exchange, request, attempt);
-      // Chat may serve the operation instead.
+      // The operation may be available through chat.
       const isBridgeable = bridged === undefined && known.endpoint.protocol.name === 'openai' && bridgeOf(request.operation) !== undefined;
       if (!attempt.isLost && isBridgeable && lacksOperation(exchange)) {
         notFound = { error };
         continue;
       }
-      // By chat neither: then the first answer says what was not found.
+      // If chat fails, too, the first answer is the better error.
       if (notFound !== undefined && exchange.status === 404) throw notFound.error;
       attempt.isNotThere = request.forwarded !== undefined && lacksOperation(exchange);
-      // The caller did not ask for `stream_options`: a provider that refuses them is asked again
-      // without.
+      // The caller did not set `stream_options`, so a provider that rejects them is called again
+      // without them.
       if (!addsUsage || !refusesStreamOptions(exchange)) throw error;
       addsUsage = false;
       continue;
     }
-    // Certain only now: an error that repeats the whole request names them, too.
+    // Certain only now, because an error that quotes the whole request also contains
+    // `stream_options`.
     if (asksUsage && !addsUsage) known.refusesStreamOptions = true;
     if (notFound !== undefined && known.lacking.size < MOST_LACKING) known.lacking.add(`${request.operation} ${attempt.model}`);
-    if (request.stream) return streamOf(attempt, exchange, { bridged, ...sending });
+    if (request.stream) return await streamOf(attempt, exchange, { bridged, ...sending });
     const answer = wholeAnswer(attempt, exchange, call.reader, bridged);
     return guards === undefined ? answer : guards.guardWhole(answer);
   }
@@ -129,15 +130,16 @@ function streamOf(
   attempt: Attempt,
   exchange: ProviderExchange,
   { access, guards, bridged }: ProviderSending & { readonly bridged: BridgedAnswer | undefined },
-): LlmStream | LlmBytes {
-  const { addsUsage, forwarded } = attempt.call.asked as AskedRequest;
+): LlmStream | LlmBytes | Promise<LlmStream> {
+  const { addsUsage, forwarded } = attempt.call.asked as ApiCallRequest;
   attempt.firstChunk();
   const writesCost = access.streamCost && !addsUsage && forwarded === undefined;
   const plain: ReadStream = { origin: exchange, hidesUsage: addsUsage, bridged, writesCost };
   const read = guards === undefined ? plain : guards.guardStream(attempt, exchange, plain);
   const source = new ProviderStream(attempt, exchange, { writeTimeoutMs: access.writeTimeoutMs, ...read });
   if (forwarded?.answer === 'bytes') return new LlmBytes(attempt.facts(), safeContentType(exchange.contentType), source);
-  return new LlmStream<Record<string, unknown>>(attempt.facts(), source);
+  const stream = new LlmStream<Record<string, unknown>>(attempt.facts(), source);
+  return read.opened === undefined ? stream : read.opened.then(() => stream);
 }
 
 /** Apart from `dispatch`, so that calls without telemetry allocate no closure. */
@@ -156,12 +158,12 @@ function lacksOperation({ status, errorBody }: ProviderExchange): boolean {
 }
 
 /** The provider has the operation but not the named object, which chat would not have either. */
-function isLost(error: unknown, exchange: ProviderExchange, request: AskedRequest, { model }: Attempt): boolean {
+function isLost(error: unknown, exchange: ProviderExchange, request: ApiCallRequest, { model }: Attempt): boolean {
   if (exchange.status !== 404 || !lacksOperation(exchange) || !(error instanceof ProviderError)) return false;
   return isOfNamedObject(error, request, model);
 }
 
-/** Some providers do not know `stream_options`, and name them in their error. */
+/** Some providers do not support `stream_options`, and name them in their error. */
 function refusesStreamOptions({ status, errorBody }: ProviderExchange): boolean {
   return (status === 400 || status === 422) && errorBody.includes('stream_options');
 }

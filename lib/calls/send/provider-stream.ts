@@ -13,6 +13,8 @@ export interface ReadStream {
   readonly bridged: BridgedAnswer | undefined;
   /** Whether the usage that the client gets has the cost. */
   readonly writesCost: boolean;
+  /** Rejects with a denial before the first byte is passed on. */
+  readonly opened?: Promise<void> | undefined;
 }
 
 /** A stream in progress: its end is the end of its attempt and of its call. */

@@ -61,7 +61,7 @@ export class AnswerStream<Item> {
 
   /** @throws TypeError the second time */
   private begin(loop?: object): void {
-    if (this.hasBegun) throw new TypeError('the answer has been read already');
+    if (this.hasBegun) throw new TypeError('the stream has already been read');
     this.hasBegun = true;
     this.loop = loop;
   }
@@ -120,7 +120,7 @@ class EventQueue implements EventSink {
       }
       if (this.hasEnded) break;
       this.exchange.resume();
-      // What the connection had read already arrives at once.
+      // Data that the connection has already read arrives at once.
       if (this.isEmpty) await new Promise<void>((resolve) => (this.wake = resolve));
       this.wake = undefined;
     }

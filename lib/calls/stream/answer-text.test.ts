@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { TEXT_PLACES } from '../answer/text-places.js';
 import { AnswerText } from './answer-text.js';
-import { StreamUsage } from './stream-usage.js';
+import { StreamTail } from './stream-tail.js';
 
 const chars = (text: string): number => text.length;
 const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
@@ -118,7 +118,7 @@ describe('AnswerText', () => {
   });
 });
 
-describe('the text of a StreamUsage', () => {
+describe('the text of a StreamTail', () => {
   const texts = fc.array(
     fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: 'grapheme', maxLength: 20 }), fc.constantFrom('"', '\\', '\\"', '\n')),
     {
@@ -133,7 +133,7 @@ describe('the text of a StreamUsage', () => {
         const whole = Buffer.from(parts.map((content) => delta({ content })).join(''));
         const ends = [...new Set([...cuts.filter((cut) => cut < whole.length), whole.length])].sort((a, b) => a - b);
         let seen = '';
-        const record = new StreamUsage({ count: (text) => (seen += text).length });
+        const record = new StreamTail({ count: (text) => (seen += text).length });
         ends.forEach((end, at) => record.add(whole.subarray(ends[at - 1] ?? 0, end)));
         record.text()?.tokens();
         expect(seen).toBe(parts.join(''));

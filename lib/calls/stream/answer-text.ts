@@ -12,7 +12,7 @@ const FIELD =
 /** The objects in events of Messages and Responses that have a usage. */
 const ANSWER = /"(?:message|response)"[ \t]{0,8}:[ \t]{0,8}$/;
 const LONGEST_ANSWER_KEY = 32;
-/** Its text may be a summary of what is billed. */
+/** Its text can be a summary of the billed text. */
 const SUMMARIES = 'thinking';
 const LINE_FEED = 10;
 const BACKSLASH = 92;
@@ -75,7 +75,7 @@ export class AnswerText {
       const text = isObject ? escaped(json.slice(start, end)) : json.slice(start + 1, end);
       FIELD.lastIndex = end;
       const isReasoning = REASONING_FIELDS.has(field);
-      // `reasoning_details` have it once more. The next event may have the same token again.
+      // `reasoning_details` repeat it, but the next event can have the same token again.
       const isRepeated = (isReasoning || wasReasoning) && text === last && !json.slice(lastEnd, match.index).includes('\n');
       if (text === '' || text === '{}' || isRepeated) continue;
       [last, lastEnd, wasReasoning] = [text, end, isReasoning];
@@ -141,10 +141,7 @@ export function textIn(events: string): string {
   return found;
 }
 
-/**
- * Distinguishes keys of events from those in other objects, which can repeat what the client has
- * sent.
- */
+/** Distinguishes keys of events from those in other objects, which can repeat the client's data. */
 class KeyPlace {
   private at = 0;
   private depth = 0;

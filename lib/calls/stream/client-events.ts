@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { CallDeniedError, CallHookFailedError } from '../../common/http-errors.js';
-import { fieldsOf, isObject } from '../../common/objects.js';
+import { fieldsOf, isObject, jsonIn } from '../../common/objects.js';
 import { usdOf } from '../../common/nano-usd.js';
 import { ProviderError, type OpenAIErrorBody } from '../../common/provider-error.js';
 import { dataOf, StreamEvents } from '../../providers/events/event-reader.js';
@@ -114,23 +114,14 @@ function hasUsage(bytes: Buffer): boolean {
 }
 
 function carriesOnlyUsage(event: string): boolean {
-  return /"choices": *\[\]/.test(event) && isUsageOnly(parsed(event));
+  return /"choices": *\[\]/.test(event) && isUsageOnly(jsonIn(dataOf(event) ?? ''));
 }
 
 function pricedEvent(event: string, costSoFar: CostSoFar): string {
-  const data = event.includes('"usage"') ? parsed(event) : undefined;
+  const data = event.includes('"usage"') ? jsonIn(dataOf(event) ?? '') : undefined;
   if (!addCost(data, costSoFar)) return event;
   const others = event.split(/\r?\n/).filter((line) => !line.startsWith('data:'));
   return [...others, `data: ${JSON.stringify(data)}`].join('\n');
-}
-
-/** The data of an event; `undefined` if it is not JSON. */
-function parsed(event: string): unknown {
-  try {
-    return JSON.parse(dataOf(event) ?? '');
-  } catch {
-    return undefined;
-  }
 }
 
 /**

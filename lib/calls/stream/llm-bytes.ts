@@ -10,7 +10,7 @@ const NONE = Buffer.alloc(0);
 const UNCHANGED: ClientBytes = { of: ({ bytes }) => bytes, last: (error) => (error === undefined ? NONE : undefined) };
 const CHUNKS: StreamItems<Buffer> = { of: ({ bytes }) => [bytes], last: () => [] };
 
-/** A provider's answer of bytes, such as audio, as it arrives. Read it once. */
+/** A provider's binary answer, such as audio, as it arrives. It can be read only once. */
 export class LlmBytes implements AsyncIterable<Buffer> {
   private readonly stream: AnswerStream<Buffer>;
 
@@ -35,14 +35,14 @@ export class LlmBytes implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Answers an HTTP request with the bytes as they arrive, and the headers of `call`. If the answer
-   * breaks off, the connection is closed, so that the client does not treat it as complete.
+   * Sends the bytes as they arrive, with the headers of `call`. If the answer breaks off, the
+   * client's connection is closed, so that the client does not treat the answer as complete.
    */
   sendTo(target: AnswerTarget): Promise<void> {
     return this.stream.sendTo(target, this.contentType, UNCHANGED);
   }
 
-  /** The bytes as they arrive. Leaving the loop early ends the answer. */
+  /** The bytes as they arrive. Leaving the loop early cancels the answer. */
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
     return this.stream.items();
   }

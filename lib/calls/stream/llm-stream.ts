@@ -7,13 +7,17 @@ import type { AnswerCost } from '../answer/answer-cost.js';
 import { AnswerModel } from '../answer/answer-model.js';
 import type { CallFacts } from '../answer/call-facts.js';
 import { EVENT_STREAM_ANSWER, type AnswerTarget, type SendOptions } from '../answer/llm-answer.js';
+import type { AnswerForm } from './answer-forms.js';
 import { AnswerStream } from './answer-stream.js';
 import { addCost, ClientEvents, isUsageOnly } from './client-events.js';
 import type { StreamSource } from './stream-origin.js';
 
 const DONE = '[DONE]';
 
-/** A provider's streamed answer. Read it once: with `sendTo`, or as an iterable of its events. */
+/**
+ * A provider's streamed answer. It can be read only once: with `sendTo`, or as an iterable of its
+ * events.
+ */
 export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable<Event> {
   private readonly stream: AnswerStream<Event>;
 
@@ -47,13 +51,15 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
   }
 
   /**
-   * Answers an HTTP request with the events as they arrive, in which only `model` can change, and
-   * the headers of `call`. Resolves when everything is written. A broken stream ends with an event
-   * `data: {"error":{…}}`, which OpenAI's clients throw.
+   * Sends the events as they arrive, with the headers of `call`; only `model` can change. Resolves
+   * when everything is written. A broken stream ends with an event `data: {"error":{…}}`, which
+   * OpenAI's clients throw.
    */
-  sendTo(target: AnswerTarget, { model }: SendOptions = {}): Promise<void> {
+  sendTo(target: AnswerTarget, { model }: SendOptions = {}, form?: AnswerForm): Promise<void> {
     const renamed = model === undefined ? undefined : new AnswerModel(model);
-    return this.stream.sendTo(target, EVENT_STREAM_ANSWER, new ClientEvents(this.source, renamed));
+    const events = new ClientEvents(this.source, renamed);
+    const client = form?.stream === undefined ? events : form.stream(events);
+    return this.stream.sendTo(target, form?.contentType ?? EVENT_STREAM_ANSWER, client);
   }
 
   /**

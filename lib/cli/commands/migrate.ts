@@ -15,21 +15,25 @@ export const MIGRATE: Command = {
     'dry-run': { type: 'boolean', short: 'n', help: 'list the missing migrations without applying them; exit with 1 if there are any' },
     json: { type: 'boolean', help: 'write JSON' },
   },
-  notes: ['Each migration is a transaction of its own: one that fails leaves nothing, and the next run continues with it.'],
+  notes: ['Each migration runs in its own transaction. A failed migration is rolled back, and the next run starts with it.'],
   run,
 };
 
 async function run({ options }: GivenArguments, io: CommandIo): Promise<number> {
   const url = textOption(options, 'url') ?? io.env.DATABASE_URL;
-  if (url === undefined || url === '') throw new UsageError('--url: must be set, or the variable DATABASE_URL');
+  if (url === undefined || url === '') throw new UsageError('--url or the variable DATABASE_URL must be set');
   const isDryRun = isGiven(options, 'dry-run');
   const database = open(url, textOption(options, 'schema'));
   try {
     const names = isDryRun ? (await database.pending()).map(({ name }) => name) : await database.migrate();
     const { schema } = database.options;
     if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ schema, applied: !isDryRun, migrations: names }, null, 2)}\n`);
-    else if (names.length === 0) writeLines(io.stdout, [`schema ${schema}: is up to date`]);
-    else writeLines(io.stdout, [`schema ${schema}: ${isDryRun ? 'lacks' : 'now has'}`, ...names.map((name) => `  ${name}`)]);
+    else if (names.length === 0) writeLines(io.stdout, [`schema ${schema} is up to date`]);
+    else
+      writeLines(io.stdout, [
+        `schema ${schema}: ${isDryRun ? 'missing migrations' : 'applied migrations'}`,
+        ...names.map((name) => `  ${name}`),
+      ]);
     return isDryRun && names.length > 0 ? 1 : 0;
   } finally {
     await database.close();

@@ -14,7 +14,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   'models.dev': 'https://models.dev/api.json',
 };
 const DEFAULT_FILE = 'model-prices.json';
-/** As any file that a command makes: prices are no secret. */
+/** The default mode of new files, because prices are not secret. */
 const READABLE = 0o666;
 const TIMEOUT_MS = 60_000;
 /** LiteLLM's file has 4 MB. */
@@ -31,8 +31,8 @@ export const PRICES: Command = {
     json: { type: 'boolean', help: 'write JSON' },
   },
   notes: [
-    'The new file is checked before it replaces the old one, in one step. Name it in tokenCounter.pricing.source.',
-    'Behind a proxy: NODE_USE_ENV_PROXY=1 from Node 24 on, or download the file and give it to --from.',
+    'The new file is checked, and then replaces the old one atomically. Set tokenCounter.pricing.source to its path.',
+    'Behind a proxy, set NODE_USE_ENV_PROXY=1 (Node 24 or newer), or download the file and pass its path to --from.',
   ],
   run,
 };
@@ -57,7 +57,7 @@ async function readSource(source: string): Promise<string> {
   const shown = shownSource(source);
   if (isUrl && !URL.canParse(source)) throw new UsageError(`--from: must be litellm, models.dev, a URL or a file, got '${shown}'`);
   const { username, password } = isUrl ? new URL(source) : { username: '', password: '' };
-  if (username !== '' || password !== '') throw new UsageError(`--from: must be a URL without user and password, got '${shown}'`);
+  if (username !== '' || password !== '') throw new UsageError(`--from: must be a URL without a user name or password, got '${shown}'`);
   try {
     if (!isUrl) return await readFile(source, 'utf8');
     const response = await fetch(source, { signal: AbortSignal.timeout(TIMEOUT_MS) });
@@ -65,7 +65,7 @@ async function readSource(source: string): Promise<string> {
     return await bounded(response);
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    throw new CommandError(`${shown}: cannot be read (${errorMessage(error)}${cause})`, { cause: error });
+    throw new CommandError(`cannot read ${shown} (${errorMessage(error)}${cause})`, { cause: error });
   }
 }
 
@@ -89,7 +89,7 @@ async function writeTo(file: string, text: string): Promise<void> {
   try {
     await replaceFile(file, READABLE, (draft) => draft.writeFile(text));
   } catch (error) {
-    throw new CommandError(`${file}: cannot be written (${errorMessage(error)})`, { cause: error });
+    throw new CommandError(`cannot write ${file} (${errorMessage(error)})`, { cause: error });
   }
 }
 
@@ -100,10 +100,10 @@ interface Outcome {
 }
 
 function linesOf({ models, ...changes }: PriceChanges, { to, isSame, isDryRun }: Outcome): string[] {
-  if (isSame) return [`${to}: is up to date, ${models} models`];
+  if (isSame) return [`${to} is up to date (${models} models)`];
   const lists = Object.entries(changes).filter(([, names]) => names.length > 0);
   return [
-    `${to}: ${isDryRun ? 'would be' : 'is'} written, ${models} models`,
+    `${isDryRun ? 'would write' : 'wrote'} ${to} (${models} models)`,
     ...lists.map(([what, names]: [string, readonly string[]]) => `  ${what}: ${listed(names)}`),
   ];
 }
@@ -138,7 +138,9 @@ function checkPriceFile(text: string, name: string, current: string): PriceChang
   const before = existsSync(current) ? pricesIn(openPrices(current, current)) : new Map<string, string>();
   const removed = [...before.keys()].filter((model) => !next.has(model));
   if (removed.length > before.size * MOST_LOST)
-    throw new CommandError(`${name}: must not lose more than a fifth of the models of ${current}, got ${removed.length} of ${before.size}`);
+    throw new CommandError(
+      `${name}: must contain at least four fifths of the models of ${current}, but ${removed.length} of ${before.size} are missing`,
+    );
   return {
     models: next.size,
     added: before.size === 0 ? [] : [...next.keys()].filter((model) => !before.has(model)),

@@ -15,7 +15,7 @@ describe('spend export', () => {
     [['spend', 'export', 'more'], /must be followed by export, retention or delete/],
     [['spend', 'constructor'], /must be followed by export, retention or delete/],
     [['spend', 'export', '--format', 'xml'], /--format: must be one of csv, json, ndjson, got 'xml'/],
-    [['spend', 'export'], /--url: must be set/],
+    [['spend', 'export'], /--url or the variable DATABASE_URL must be set/],
   ])('rejects %j', async (args, message) => {
     const { code, err } = await runCommand(args);
     expect([code, err]).toEqual([2, expect.stringMatching(message)]);

@@ -22,13 +22,13 @@ const OWNERS: readonly (readonly [option: string, owner: SpendOwner])[] = [
 export const SPEND: Command = {
   operands: 'export | retention | delete',
   options: {
-    from: { type: 'string', value: 'date', help: 'export: first day in UTC (default: 30 days, with today)' },
-    to: { type: 'string', value: 'date', help: 'export: last day in UTC, which is included' },
+    from: { type: 'string', value: 'date', help: 'export: first day in UTC (default: the last 30 days, including today)' },
+    to: { type: 'string', value: 'date', help: 'export: last day in UTC, inclusive' },
     format: { type: 'string', short: 'f', value: 'name', help: 'export: csv (default), json or ndjson' },
     team: { type: 'string', value: 'id', help: 'export: only the calls of a team' },
-    model: { type: 'string', value: 'name', help: 'export: only calls that a model group answered' },
+    model: { type: 'string', value: 'name', help: 'export: only the calls of a model group' },
     tag: { type: 'string', value: 'name', help: 'export: only calls with a tag' },
-    months: { type: 'string', short: 'm', value: 'n', help: 'retention: months to keep, besides the current one' },
+    months: { type: 'string', short: 'm', value: 'n', help: 'retention: months to keep, in addition to the current month' },
     user: { type: 'string', value: 'id', help: 'export, delete: the calls of a user' },
     'end-user': { type: 'string', value: 'id', help: 'export, delete: the calls of an end user' },
     key: { type: 'string', value: 'id', help: 'export, delete: the calls of an API key, by its public id' },
@@ -36,7 +36,7 @@ export const SPEND: Command = {
     url: { type: 'string', short: 'u', value: 'url', help: 'the database (default: the variable DATABASE_URL)' },
     schema: { type: 'string', short: 's', value: 'name', help: 'the schema of all tables (default fast_litellm)' },
   },
-  notes: ['Daily sums of teams, models and all calls stay; delete also removes the sums of the user or key itself.'],
+  notes: ['Daily sums of teams, models and all calls are kept; delete also removes the daily sums of the user or key.'],
   run,
 };
 
@@ -46,7 +46,7 @@ async function run({ options, operands }: GivenArguments, io: CommandIo): Promis
   if (makeTask === undefined) throw new UsageError('must be followed by export, retention or delete');
   const task = makeTask(options, io);
   const url = textOption(options, 'url') ?? io.env.DATABASE_URL;
-  if (url === undefined || url === '') throw new UsageError('--url: must be set, or the variable DATABASE_URL');
+  if (url === undefined || url === '') throw new UsageError('--url or the variable DATABASE_URL must be set');
   const store = open(url, textOption(options, 'schema'));
   try {
     writeLines(io.stdout, await task(store));
@@ -97,14 +97,12 @@ function isFormat(format: string): format is ExportFormat {
 
 function retentionOf(options: GivenArguments['options']): Task {
   const months = integerOption(options, 'months', 1);
-  if (months === undefined) throw new UsageError('--months: must be set');
+  if (months === undefined) throw new UsageError('--months must be set');
   return async ({ spend }) => {
     const time = monthsBefore(new Date(), months);
     const dropped = await spend.dropBefore(time);
     const day = time.toISOString().slice(0, 10);
-    return dropped.length === 0
-      ? [`no calls from before ${day}`]
-      : [`dropped the calls from before ${day}:`, ...dropped.map((name) => `  ${name}`)];
+    return dropped.length === 0 ? [`no calls before ${day}`] : [`dropped the calls before ${day}:`, ...dropped.map((name) => `  ${name}`)];
   };
 }
 
@@ -113,7 +111,7 @@ function deletionOf(options: GivenArguments['options']): Task {
     const id = textOption(options, option);
     return id === undefined ? [] : [{ option, owner, id }];
   });
-  if (given.length !== 1) throw new UsageError('delete: must have one of --user, --end-user and --key');
+  if (given.length !== 1) throw new UsageError('delete requires exactly one of --user, --end-user and --key');
   const [{ option, owner, id }] = given;
   return async ({ spend }) => {
     if (!isGiven(options, 'dry-run')) return [`${option} ${id}: deleted ${await spend.deleteOf(owner, id)} calls`];

@@ -8,7 +8,7 @@ import { fault, ok, warning, type DoctorFinding } from './finding.js';
 export function deploymentFindings({ router }: FastLiteLLM): DoctorFinding[] {
   const states = router.status();
   const found = states.flatMap(({ id, uncallable }) =>
-    uncallable === undefined ? [] : [fault(`deployment ${id}`, uncallable.reason, uncallable.mend || 'change its entry in model_list')],
+    uncallable === undefined ? [] : [fault(`deployment ${id}`, uncallable.reason, uncallable.remedy || 'change its entry in model_list')],
   );
   const callable = states.length - found.length;
   const groups = new Set(states.map(({ group }) => group));
@@ -19,9 +19,10 @@ export function deploymentFindings({ router }: FastLiteLLM): DoctorFinding[] {
     const detail = `${callable} of ${states.length} can be called, in ${open.size} of ${groups.size} model groups`;
     found.unshift(ok('deployments', detail));
   }
-  if (states.length === 0) found.push(warning('deployments', 'there are none', 'add a model_list to the file'));
+  if (states.length === 0) found.push(warning('deployments', 'none configured', 'add a model_list to the file'));
   const unpriced = unpricedModels(router.deployments());
-  if (unpriced.length > 0) found.push(warning('prices', `unknown for ${unpriced.join(', ')}: their cost is not counted`, PRICE_ADVICE));
+  if (unpriced.length > 0)
+    found.push(warning('prices', `no price is known for ${unpriced.join(', ')}, so their cost is not counted`, PRICE_ADVICE));
   return found;
 }
 
@@ -57,7 +58,7 @@ export function settingFindings({ router, callbacks, alerting }: FastLiteLLM): D
  * In a `*` group the request names the model. Embeddings and reranks have a price only for their
  * input.
  */
-function unpricedModels(deployments: readonly Deployment[]): readonly string[] {
+export function unpricedModels(deployments: readonly Deployment[]): readonly string[] {
   const unpriced = deployments.filter(
     (deployment) => deployment.isSelectable && !deployment.model.includes('*') && deployment.costUsd(1, 0) === undefined,
   );
@@ -73,4 +74,4 @@ function adviceFor(line: string): string {
 const GROUP_ADVICE = 'fix one of its deployments below, or remove the group from the file';
 const SETTING_ADVICE = 'correct the name, or remove it from the file (docs/coming-from-litellm.md lists the settings that work)';
 const PRICE_ADVICE =
-  'set base_model or input_cost_per_token and output_cost_per_token of the deployment, or tokenCounter.pricing.source to a file that npx nestjs-fast-litellm prices writes';
+  'set base_model, or input_cost_per_token and output_cost_per_token, in the deployment; or write a price file with npx nestjs-fast-litellm prices and set tokenCounter.pricing.source to its path';

@@ -24,7 +24,8 @@ function addonFinding(): DoctorFinding {
   const { binding, reason } = openNativeBinding();
   const platform = `${process.platform}-${process.arch}`;
   if (binding !== null) return ok('addon', `${binding.version()} on ${platform}`);
-  const advice = 'install the package again on this platform, or build the addon (npm run build:native); until then TypeScript answers';
+  const advice =
+    'reinstall the package on this platform, or build the addon (npm run build:native); until then, the TypeScript engines are used';
   return warning('addon', reason, advice);
 }
 
@@ -35,16 +36,12 @@ function engineFinding({ capability, active, reason, nativeErrors }: EngineState
 
 function flagFinding(name: string, { state, configuredState, lastError, breaker }: FeatureStatus): DoctorFinding[] {
   if (breaker !== 'closed') {
-    const advice = 'report the error; resetErrors() of FeatureFlagsService lets the native engine try again';
+    const advice = 'report the error; to try the native engine again, call resetErrors() of FeatureFlagsService';
     return [warning(`flag ${name}`, `its circuit breaker is ${breaker} (${lastError ?? 'unknown error'})`, advice)];
   }
   if (state === 'enabled') return [];
   return [
-    warning(
-      `flag ${name}`,
-      `is ${configuredState}`,
-      'nothing, if this is intended; otherwise enable it in featureFlags or with its variable',
-    ),
+    warning(`flag ${name}`, `is ${configuredState}`, 'if this is not intended, enable the feature in featureFlags or with its variable'),
   ];
 }
 
@@ -70,10 +67,10 @@ function isInstalled(name: FamilyName): boolean {
 }
 
 function encodingFault(counter: FastLiteLLM['tokenCounter'], encoding: EncodingName): DoctorFinding | undefined {
-  const advice = 'leave nestjs-fast-litellm and tiktoken out of the bundle, and install the package again';
+  const advice = 'mark nestjs-fast-litellm and tiktoken as external packages of the bundle, and reinstall the package';
   try {
     const text = counter.decode(counter.encode('Hello, Zürich', { encoding }), { encoding });
-    return text === 'Hello, Zürich' ? undefined : fault(`tokenizer ${encoding}`, 'decodes to a different text than it encoded', advice);
+    return text === 'Hello, Zürich' ? undefined : fault(`tokenizer ${encoding}`, 'decoding does not restore the encoded text', advice);
   } catch (error) {
     return fault(`tokenizer ${encoding}`, errorMessage(error), advice);
   }

@@ -5,7 +5,7 @@ import { UsageError } from '../command.js';
 import { fault, ok, warning, type DoctorFinding } from './finding.js';
 
 const TIMEOUT_MS = 2_000;
-/** A decision waits for Redis: from here on it is felt. */
+/** Latency in ms above which doctor warns, because each decision waits for Redis. */
 const SLOW_MS = 20;
 const PINGS = 5;
 
@@ -34,11 +34,13 @@ export async function redisFinding(url: string): Promise<DoctorFinding> {
   });
   try {
     const slowest = await slowestPing(client);
-    const detail = `answers, slowest of ${PINGS} pings ${slowest.toFixed(1)} ms`;
-    return slowest < SLOW_MS ? ok(subject, detail) : warning(subject, detail, 'move Redis closer: each decision waits for it');
+    const detail = `responds; the slowest of ${PINGS} pings took ${slowest.toFixed(1)} ms`;
+    return slowest < SLOW_MS
+      ? ok(subject, detail)
+      : warning(subject, detail, 'move Redis closer, because every rate limit decision waits for its response');
   } catch (error) {
-    const advice = 'check address, password and firewall; until it responds, limits and router state are kept per process';
-    return fault(subject, `does not answer (${errorMessage(lastError ?? error)})`, advice);
+    const advice = 'check the address, password and firewall; until Redis responds, limits and router state are kept per process';
+    return fault(subject, `does not respond (${errorMessage(lastError ?? error)})`, advice);
   } finally {
     client.disconnect();
   }
@@ -58,7 +60,7 @@ async function slowestPing(client: OwnedRedisClient): Promise<number> {
 async function ping(client: OwnedRedisClient): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
+    timer = setTimeout(() => reject(new Error(`no response within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
   });
   try {
     await Promise.race([client.ping(), late]);

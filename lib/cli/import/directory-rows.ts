@@ -1,4 +1,4 @@
-import { definedFields } from '../../common/objects.js';
+import { definedFields, nonEmptyString } from '../../common/objects.js';
 import { refuseArgument } from '../../common/options.js';
 import {
   checkDirectoryRecord,
@@ -13,7 +13,7 @@ import {
 import type { LiteLLMRow } from '../../postgres/litellm-source.js';
 import { LIMIT_COLUMNS, limitsOf, modelLimitsOf, type LimitContext } from './imported-limits.js';
 import { versionOf } from './imported-version.js';
-import { isEmpty, numberOf, objectOf, textOf, textsOf } from './litellm-values.js';
+import { isEmpty, numberOf, objectOf, textsOf } from './litellm-values.js';
 import { countUnsupported, keptMetadata } from './unsupported-fields.js';
 
 const LIMITED = [...LIMIT_COLUMNS, 'soft_budget', 'model_max_budget', 'metadata'];
@@ -39,8 +39,8 @@ export function importedOrganization(row: LiteLLMRow, context: LimitContext): Or
   return checked('organizations', {
     ...idAndVersion(row, 'organization_id'),
     ...rights(row, context),
-    alias: textOf(row.organization_alias),
-    budget: textOf(row.budget_id),
+    alias: nonEmptyString(row.organization_alias),
+    budget: nonEmptyString(row.budget_id),
   });
 }
 
@@ -50,8 +50,8 @@ export function importedTeam(row: LiteLLMRow, aliases: unknown, context: LimitCo
   return checked('teams', {
     ...idAndVersion(row, 'team_id'),
     ...rights(row, context),
-    alias: textOf(row.team_alias),
-    organization: textOf(row.organization_id),
+    alias: nonEmptyString(row.team_alias),
+    organization: nonEmptyString(row.organization_id),
     modelAliases: isEmpty(aliases) ? undefined : objectOf(aliases),
     blocked: row.blocked === true ? true : undefined,
   });
@@ -63,9 +63,9 @@ export function importedUser(row: LiteLLMRow, context: LimitContext): UserRecord
   return checked('users', {
     ...idAndVersion(row, 'user_id'),
     ...rights(row, context),
-    alias: textOf(row.user_alias),
-    email: textOf(row.user_email),
-    role: textOf(row.user_role),
+    alias: nonEmptyString(row.user_alias),
+    email: nonEmptyString(row.user_email),
+    role: nonEmptyString(row.user_role),
   });
 }
 
@@ -74,7 +74,7 @@ export function importedMember(row: LiteLLMRow, context: LimitContext): TeamMemb
   countUnsupported(context.findings, context.table, row, MEMBER);
   const [team, user] = [String(row.team_id), String(row.user_id)];
   const role = row.role === 'admin' ? 'admin' : 'user';
-  return checked('team_members', { id: memberId(team, user), ...versionOf(row), team, user, role, budget: textOf(row.budget_id) });
+  return checked('team_members', { id: memberId(team, user), ...versionOf(row), team, user, role, budget: nonEmptyString(row.budget_id) });
 }
 
 /** @throws Error naming the field that this package cannot take. */
@@ -82,8 +82,8 @@ export function importedCustomer(row: LiteLLMRow, context: LimitContext): Custom
   countUnsupported(context.findings, context.table, row, CUSTOMER);
   return checked('customers', {
     ...idAndVersion(row, 'user_id'),
-    alias: textOf(row.alias),
-    budget: textOf(row.budget_id),
+    alias: nonEmptyString(row.alias),
+    budget: nonEmptyString(row.budget_id),
     blocked: row.blocked === true ? true : undefined,
   });
 }

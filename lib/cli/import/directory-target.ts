@@ -50,7 +50,7 @@ export class DirectoryTarget {
     const action = outcome === 'created' ? 'imported' : 'updated';
     try {
       const entry = { actor: 'import-keys', action, entity, entityId: record.id, after: record };
-      return (await this.store.put(entity, record, entry)) ? undefined : 'was changed during the import: run it again';
+      return (await this.store.put(entity, record, entry)) ? undefined : 'was changed during the import; run the import again';
     } catch (error) {
       if (error instanceof DatabaseError) throw error;
       return errorMessage(error);

@@ -1,3 +1,4 @@
+import { nonEmptyString } from '../../common/objects.js';
 import { errorMessage } from '../../common/errors.js';
 import { NANO_PER_USD } from '../../common/nano-usd.js';
 import { SCOPE_NAMES } from '../../directory/principal-limits.js';
@@ -13,7 +14,7 @@ import { limitsOf, type LimitContext } from './imported-limits.js';
 import type { ImportProgress } from './import-progress.js';
 import { KeyOwners, withBudget } from './key-owners.js';
 import type { ImportOutcome, KeyTarget, PlannedKey } from './key-target.js';
-import { dateOf, numberOf, objectsOf, textOf, timeOf } from './litellm-values.js';
+import { dateOf, numberOf, objectsOf, timeOf } from './litellm-values.js';
 import type { SpendStore } from '../../spend/spend-store.js';
 import type { SpendAccount, SpendTarget } from './spend-target.js';
 
@@ -44,7 +45,7 @@ const RAISED_AT_ONCE = 100;
 /** Calls of one statement, which has to end within 10 s. */
 const MOST_CALLS = 500;
 
-/** Rows of a table by what became of them. */
+/** Rows of a table by result. */
 export type TableCounts = Record<ImportOutcome | 'rows' | 'skipped' | 'failed', number>;
 
 /** The result of an import. */
@@ -103,7 +104,7 @@ export class ImportRun {
     if (this.parts.calls !== undefined && (await source.has('SpendLogs'))) await this.importCalls(this.parts.calls);
   }
 
-  /** The history of calls. One that is there already is left out, so it can be repeated. */
+  /** The history of calls. One that is there already is omitted, so it can be repeated. */
   private async importCalls(target: SpendStore): Promise<void> {
     const { source, findings } = this.parts;
     const { batch, isDryRun, callsSince } = this.settings;
@@ -136,7 +137,7 @@ export class ImportRun {
     } catch (error) {
       if (!target.isRejection(error)) throw error;
       const { id } = JSON.parse(calls[0]) as { readonly id: string };
-      // The one that the database rejects is found by halves.
+      // A binary search finds the row that the database rejects.
       if (calls.length === 1) {
         this.parts.findings.fail('calls', id, errorMessage(error));
         this.countsOf('calls').failed++;
@@ -151,7 +152,7 @@ export class ImportRun {
     const aliases = new Map((await this.parts.source.all('ModelTable', this.settings.batch)).map((row) => [row.id, row.aliases]));
     const teamOf = (row: LiteLLMRow, context: LimitContext): DirectoryRecords['teams'] => {
       for (const member of objectsOf(row.members_with_roles))
-        if (textOf(member.user_id) !== undefined)
+        if (nonEmptyString(member.user_id) !== undefined)
           this.roles.set(`${String(row.team_id)} ${String(member.user_id)}`, { ...member, team_id: row.team_id });
       return importedTeam(row, aliases.get(row.model_id), context);
     };
@@ -224,7 +225,7 @@ export class ImportRun {
   /** Former secrets in the grace period of a rotation, each as a key of its own. */
   private async importRotatedKeys(): Promise<void> {
     const { source, findings } = this.parts;
-    const advice = 'the former secret of a rotated key is a key with a budget of its own until it expires';
+    const advice = 'until it expires, the former secret of a rotated key is a separate key with its own budget';
     for await (const page of source.pages('DeprecatedVerificationToken', this.settings.batch)) {
       const valid = page.filter(({ revoke_at }) => (timeOf(revoke_at) ?? 0) > this.settings.nowMs);
       const active = new Map((await source.keys(valid.map((row) => String(row.active_token_id)))).map((row) => [row.token, row]));
@@ -268,7 +269,7 @@ export class ImportRun {
   private spendOf(row: LiteLLMRow, context: LimitContext): Pick<SpendAccount, 'limits' | 'spend'> {
     // Problems were already reported for the record.
     const unheard = { ...context, findings: new ImportFindings() };
-    return limitsOf(withBudget(row, this.budgets.get(textOf(row.budget_id) ?? '')), unheard);
+    return limitsOf(withBudget(row, this.budgets.get(nonEmptyString(row.budget_id) ?? '')), unheard);
   }
 
   private async importSpend(accounts: readonly SpendAccount[]): Promise<void> {

@@ -52,16 +52,15 @@ function tableLines({ tables }: ImportReport): string[] {
 
 function spendLine({ spend }: ImportReport, { spendTarget, isDryRun }: SummaryContext): string {
   const amount = `${usd(spend.usd)} USD of ${figure(spend.accounts)} keys in their current windows`;
-  if (spendTarget === undefined)
-    return `spend: ${amount}; not carried over: name the gateway's budgets with --redis, --postgres-budgets or --budgets-file`;
-  return `spend: ${amount}; ${isDryRun ? 'goes' : `${usd(spend.addedUsd)} USD added`} to ${spendTarget}`;
+  if (spendTarget === undefined) return `spend: ${amount}; not imported; to import it, set --redis, --postgres-budgets or --budgets-file`;
+  return `spend: ${amount}; ${isDryRun ? 'would be added' : `added ${usd(spend.addedUsd)} USD`} to ${spendTarget}`;
 }
 
 function fieldLines(findings: ImportFindings): string[] {
   const fields = findings.list();
   if (fields.length === 0) return [];
   const rows = fields.map(({ field, count, protects, advice }) => [`  ${field}`, figure(count), protects ? 'protects' : '', advice]);
-  return ['', 'Not carried over as in LiteLLM:', ...alignedLines(rows, ['left', 'right'])];
+  return ['', 'Fields that differ from LiteLLM:', ...alignedLines(rows, ['left', 'right'])];
 }
 
 function failureLines({ failed }: ImportFindings): string[] {

@@ -1,7 +1,8 @@
+import { jsonIn, nonEmptyString } from '../../common/objects.js';
 import { NANO_PER_USD } from '../../common/nano-usd.js';
 import { publicIdOfHash } from '../../keys/api-key.js';
 import type { LiteLLMRow } from '../../postgres/litellm-source.js';
-import { numberOf, objectOf, textOf, textsOf, timeOf } from './litellm-values.js';
+import { numberOf, objectOf, textsOf, timeOf } from './litellm-values.js';
 
 const SHA256 = /^[0-9a-f]{64}$/;
 /** `process_id` of imported calls. */
@@ -40,8 +41,8 @@ export function importedCall(row: LiteLLMRow): string {
   const metadata = objectOf(row.metadata);
   const isFailure = row.status === 'failure';
   const { api_key: key } = row;
-  const model = textOf(row.model) ?? '';
-  const group = textOf(row.model_group);
+  const model = nonEmptyString(row.model) ?? '';
+  const group = nonEmptyString(row.model_group);
   return JSON.stringify({
     id: row.request_id,
     started_at: startedMs,
@@ -51,19 +52,19 @@ export function importedCall(row: LiteLLMRow): string {
     stream: stream || undefined,
     model: group ?? model,
     model_group: group,
-    deployment_id: textOf(row.model_id),
-    provider: textOf(row.custom_llm_provider),
-    upstream_model: textOf(model),
+    deployment_id: nonEmptyString(row.model_id),
+    provider: nonEmptyString(row.custom_llm_provider),
+    upstream_model: nonEmptyString(model),
     key_id: typeof key === 'string' && SHA256.test(key) ? publicIdOfHash(key) : undefined,
-    key_alias: textOf(metadata.user_api_key_alias),
-    user_id: textOf(row.user),
-    team_id: textOf(row.team_id),
-    organization_id: textOf(row.organization_id),
-    end_user: textOf(row.end_user),
+    key_alias: nonEmptyString(metadata.user_api_key_alias),
+    user_id: nonEmptyString(row.user),
+    team_id: nonEmptyString(row.team_id),
+    organization_id: nonEmptyString(row.organization_id),
+    end_user: nonEmptyString(row.end_user),
     tags: tagsOf(row.request_tags),
-    session_id: textOf(row.session_id),
-    request_id: textOf(row.litellm_call_id),
-    ip: textOf(row.requester_ip_address),
+    session_id: nonEmptyString(row.session_id),
+    request_id: nonEmptyString(row.litellm_call_id),
+    ip: nonEmptyString(row.requester_ip_address),
     status: isFailure ? 'failure' : 'success',
     ...(isFailure && errorOf(metadata)),
     ...tokensOf(row, metadata),
@@ -74,7 +75,7 @@ export function importedCall(row: LiteLLMRow): string {
 }
 
 function operationOf(callType: unknown): string {
-  const name = textOf(callType) ?? 'chat';
+  const name = nonEmptyString(callType) ?? 'chat';
   for (const each of [name, name.replace(/^a/, '')]) if (Object.hasOwn(OPERATIONS, each)) return OPERATIONS[each];
   return name;
 }
@@ -83,7 +84,7 @@ function errorOf(metadata: LiteLLMRow): object {
   const { error_class, error_code } = objectOf(metadata.error_information);
   const status = numberOf(error_code);
   const isStatus = status !== undefined && status >= 100 && status <= 599;
-  return { error_code: textOf(error_class), http_status: isStatus ? Math.trunc(status) : undefined };
+  return { error_code: nonEmptyString(error_class), http_status: isStatus ? Math.trunc(status) : undefined };
 }
 
 function tokensOf(row: LiteLLMRow, metadata: LiteLLMRow): object {
@@ -134,13 +135,6 @@ function integerOf(ms: number): number {
 
 /** A list, or JSON in a string. */
 function tagsOf(value: unknown): readonly string[] | undefined {
-  let tags = textsOf(value);
-  if (typeof value === 'string') {
-    try {
-      tags = textsOf(JSON.parse(value));
-    } catch {
-      return undefined;
-    }
-  }
+  const tags = textsOf(typeof value === 'string' ? jsonIn(value) : value);
   return tags.length === 0 ? undefined : [...new Set(tags)];
 }

@@ -1,10 +1,10 @@
-import { definedFields } from '../../common/objects.js';
+import { definedFields, nonEmptyString } from '../../common/objects.js';
 import { refuseArgument } from '../../common/options.js';
-import { hashApiKey, isApiKey, publicIdOfHash } from '../../keys/api-key.js';
+import { isApiKey, publicIdOfHash, hashApiKey } from '../../keys/api-key.js';
 import { checkApiKeyRecord, type ApiKeyRecord } from '../../keys/api-key-record.js';
 import type { LiteLLMRow } from '../../postgres/litellm-source.js';
 import { LIMIT_COLUMNS, limitsOf, modelLimitsOf, type LimitContext } from './imported-limits.js';
-import { dateOf, numberOf, objectOf, textOf, textsOf } from './litellm-values.js';
+import { dateOf, numberOf, objectOf, textsOf } from './litellm-values.js';
 import { versionOf } from './imported-version.js';
 import { countUnsupported, keptMetadata } from './unsupported-fields.js';
 
@@ -32,7 +32,7 @@ export function hashOfToken(token: unknown): string {
   const text = String(token);
   if (SHA256.test(text)) return text;
   if (isApiKey(text)) return hashApiKey(text);
-  throw new Error('token: must be a SHA-256 hash or a key that starts with sk-: LiteLLM does not accept it either');
+  throw new Error('token: must be a SHA-256 hash or a key that starts with sk- (LiteLLM does not accept this key either)');
 }
 
 /** The public id of a row's key, or a text for reports that shows nothing of a key. */
@@ -56,11 +56,11 @@ export function importedKey(row: LiteLLMRow, context: LimitContext): ApiKeyRecor
   const routes = textsOf(row.allowed_routes);
   const tags = textsOf(metadata.tags);
   const settings = {
-    alias: textOf(row.key_alias),
-    user: row.user_id === MASTER_USER ? undefined : textOf(row.user_id),
-    team: textOf(row.team_id),
-    organization: textOf(row.organization_id),
-    budget: textOf(row.budget_id),
+    alias: nonEmptyString(row.key_alias),
+    user: row.user_id === MASTER_USER ? undefined : nonEmptyString(row.user_id),
+    team: nonEmptyString(row.team_id),
+    organization: nonEmptyString(row.organization_id),
+    budget: nonEmptyString(row.budget_id),
     models: models.length === 0 ? undefined : models,
     limits,
     modelLimits: modelLimitsOf(row, metadata, context),

@@ -8,7 +8,7 @@ import { durationOf, numberOf, objectOf, objectsOf, timeOf } from './litellm-val
 /** USD that were spent in the current window of each budget. */
 export type ImportedSpend = Partial<Record<BudgetPeriod, number>>;
 
-/** The limits of a row, and what was spent under them. */
+/** The limits of a row, and the spend under them. */
 export interface ImportedLimits {
   /** `undefined` if the row limits nothing. */
   readonly limits: RateLimits | undefined;
@@ -68,7 +68,9 @@ function setBudget(row: LiteLLMRow, { limits, spend, context }: Target): void {
   if (duration === undefined || usd === undefined) {
     if (usd !== undefined) limits.usdTotal = usd;
     if (duration !== undefined)
-      context.findings.add(`${context.table}.budget_duration`, { advice: 'has no effect without max_budget: spend is counted in total' });
+      context.findings.add(`${context.table}.budget_duration`, {
+        advice: 'ignored because max_budget is not set; only the total spend is counted',
+      });
     spend.total = spent;
     return;
   }
@@ -100,7 +102,7 @@ function addWindow(window: LiteLLMRow, row: LiteLLMRow, { limits, spend, context
     if (kind !== undefined) limits.usdWindowKind = kind;
     spend.window = spent;
   } else {
-    const advice = 'a record has a budget per day, per month, for one other window and in total: choose one';
+    const advice = 'choose one: a record can have a budget per day, per month, for one other window, and in total';
     context.findings.add(`${context.table}.budget_limits`, { advice, protects: true });
   }
 }
@@ -143,6 +145,6 @@ export function hasBudget({ usdPerDay, usdPerMonth, usdPerWindow, usdTotal }: Ra
 
 function capped(value: number, field: string, findings: ImportFindings): number {
   if (value <= LARGEST_LIMIT) return value;
-  findings.add(field, { advice: `above ${LARGEST_LIMIT.toLocaleString('en-US')}, the highest limit: set to it` });
+  findings.add(field, { advice: `reduced to ${LARGEST_LIMIT.toLocaleString('en-US')}, the highest limit` });
   return LARGEST_LIMIT;
 }

@@ -1,7 +1,8 @@
+import { nonEmptyString } from '../../common/objects.js';
 import type { LiteLLMRow, LiteLLMSource } from '../../postgres/litellm-source.js';
 import { Wildcard } from '../../router/selection/wildcard.js';
 import type { ImportFindings } from './findings.js';
-import { isEmpty, textOf, textsOf } from './litellm-values.js';
+import { isEmpty, textsOf } from './litellm-values.js';
 
 const ANY_MODEL = ['all-proxy-models', '*'];
 const TEAM_MODELS = 'all-team-models';
@@ -42,7 +43,7 @@ export class KeyOwners {
 
   /** Reports limits that no key can have. */
   report(findings: ImportFindings): void {
-    const advice = 'import into PostgreSQL (--to), which has teams and users';
+    const advice = 'import into PostgreSQL (--to), which stores teams and users';
     for (const [table, rows] of [['teams', this.teams] as const, ['users', this.users] as const])
       for (const row of rows.values())
         for (const column of SHARED_LIMITS)
@@ -51,9 +52,9 @@ export class KeyOwners {
 
   /** The row of a key with the limits of its budget and the rights of its team or user. */
   applied(row: LiteLLMRow): LiteLLMRow {
-    const merged = { ...withBudget(row, this.budgets.get(textOf(row.budget_id) ?? '')), budget_id: undefined };
-    const team = this.teams.get(textOf(row.team_id) ?? '');
-    const user = textOf(row.team_id) === undefined ? this.users.get(textOf(row.user_id) ?? '') : undefined;
+    const merged = { ...withBudget(row, this.budgets.get(nonEmptyString(row.budget_id) ?? '')), budget_id: undefined };
+    const team = this.teams.get(nonEmptyString(row.team_id) ?? '');
+    const user = nonEmptyString(row.team_id) === undefined ? this.users.get(nonEmptyString(row.user_id) ?? '') : undefined;
     const models = commonModels(textsOf(row.models), textsOf((team ?? user)?.models));
     return { ...merged, models, blocked: row.blocked === true || team?.blocked === true };
   }

@@ -42,7 +42,7 @@ export class KeyTarget {
     const [{ sha256 }] = imported.hashes;
     const before = this.existing.get(publicId);
     const holder = this.seen.get(publicId);
-    if (holder !== undefined && holder !== sha256) throw new Error('another key has the same public id: generate a new one');
+    if (holder !== undefined && holder !== sha256) throw new Error('another key already has this public id; generate a new key');
     this.seen.set(publicId, sha256);
     if (before !== undefined && !isUntouched(before, imported)) return { record: before, outcome: 'kept' };
     const record = { ...this.withFreeAlias(imported), revision: before?.revision ?? 1 };
@@ -106,13 +106,13 @@ export class KeyTarget {
       this.aliases.set(alias, publicId);
       return record;
     }
-    const advice = 'used by several keys: all but the first have their public id in it';
+    const advice = 'several keys have this alias; all but the first get their public id appended';
     this.findings.add('keys.key_alias', { advice });
     return { ...record, alias: `${alias} (${publicId})` };
   }
 }
 
-const CHANGED_MEANWHILE = 'was changed during the import: run it again';
+const CHANGED_MEANWHILE = 'was changed during the import; run the import again';
 
 function entryOf({ hashes, ...record }: ApiKeyRecord, outcome: ImportOutcome): AuditEntry {
   const after = { ...record, secrets: hashes.length };

@@ -1,3 +1,5 @@
+import { jsonIn, nonEmptyString } from '../../common/objects.js';
+
 /** Readers of values in LiteLLM's tables, whose JSON columns can have any content. */
 
 const HAS_ZONE = /(?:Z|[+-]\d\d(?::?\d\d)?)$/;
@@ -15,11 +17,6 @@ export function timeOf(value: unknown): number | undefined {
 export function dateOf(value: unknown): string | undefined {
   const ms = timeOf(value);
   return ms === undefined ? undefined : new Date(ms).toISOString();
-}
-
-/** A non-empty string. */
-export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 /** A finite number; large integers are strings in some exports. */
@@ -47,7 +44,7 @@ export function objectsOf(value: unknown): readonly Readonly<Record<string, unkn
 
 /** A `budget_duration` as this package writes it. */
 export function durationOf(value: unknown): string | undefined {
-  const text = textOf(value)?.trim().toLowerCase();
+  const text = nonEmptyString(value)?.trim().toLowerCase();
   if (text === undefined) return undefined;
   if (Object.hasOwn(DURATION_WORDS, text)) return DURATION_WORDS[text];
   // As in LiteLLM, `1month` is `1mo`.
@@ -63,9 +60,6 @@ export function isEmpty(value: unknown): boolean {
 
 function parsedJson(value: unknown): unknown {
   if (typeof value !== 'string' || !/^[[{]/.test(value)) return value;
-  try {
-    return JSON.parse(value);
-  } catch {
-    return value;
-  }
+  const json = jsonIn(value);
+  return json === undefined ? value : json;
 }

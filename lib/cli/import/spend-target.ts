@@ -42,8 +42,8 @@ export class SpendTarget {
   }
 
   /**
-   * Raises what an account has spent in each window to what it spent in LiteLLM; what it has spent
-   * here stays. So an import can be repeated.
+   * Raises the spend of an account in each window to its spend in LiteLLM, and never lowers it, so
+   * that an import can be repeated.
    * @returns the USD that were added
    */
   async raise({ kind, id, limits, spend }: SpendAccount): Promise<number> {
@@ -51,7 +51,7 @@ export class SpendTarget {
     const choice = { limit: kind.name, limits: spendLimitsOf(limits) };
     let added = 0;
     const budgets = await this.limiter.getBudgetsAsync(key, choice);
-    if (budgets.length === 0) throw new CommandError('the store of spend does not answer: run the import again');
+    if (budgets.length === 0) throw new CommandError('the spend store does not respond; run the import again');
     for (const { period, spentUsd } of budgets) {
       const { [period]: usd } = spend;
       // Under `onDataLoss: 'refuse'` a total that was never written counts as lost.

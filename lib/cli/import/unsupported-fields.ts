@@ -3,13 +3,13 @@ import type { Advice, ImportFindings } from './findings.js';
 import { isEmpty } from './litellm-values.js';
 
 const HOOKS = 'enforce it in a call hook (docs/hooks.md)';
-const NO_SUCH_FEATURE = 'nothing to do: there is no such feature here';
+const NO_SUCH_FEATURE = 'nothing to do; this feature does not exist here';
 const protects = (advice: string): Advice => ({ advice, protects: true });
 const info = (advice: string): Advice => ({ advice });
 
 /** Fields of LiteLLM's rows and of their `metadata` without an equivalent. */
 const FIELDS: Readonly<Record<string, Advice>> = {
-  access_group_ids: info('list the models of the groups in models'),
+  access_group_ids: info('list the models of the access groups in models'),
   agent_id: info(NO_SUCH_FEATURE),
   allow_team_guardrail_config: info(NO_SUCH_FEATURE),
   allowed_cache_controls: info(NO_SUCH_FEATURE),
@@ -18,12 +18,12 @@ const FIELDS: Readonly<Record<string, Advice>> = {
   budget_fallbacks: info('configure fallbacks of the router (docs/router.md)'),
   config: info('use the router’s configuration (docs/router.md)'),
   default_model: info('name the model in requests'),
-  object_permission_id: protects('restrict models; other objects do not exist here'),
+  object_permission_id: protects('restrict the models of the key; other objects do not exist here'),
   permissions: info('the master key has all permissions, other keys have none'),
   policies: protects(HOOKS),
   project_id: protects('set the limits of the project on its keys'),
   router_settings: info('use the router’s configuration (docs/router.md)'),
-  team_member_permissions: info('team admins manage members; the master key does the rest'),
+  team_member_permissions: info('team admins manage members; everything else requires the master key'),
   tpd_limit: protects('set tpm_limit or max_budget with budget_duration 1d'),
   'metadata.allowed_passthrough_routes': info(NO_SUCH_FEATURE),
   'metadata.allowed_vector_store_indexes': info(NO_SUCH_FEATURE),
@@ -41,11 +41,11 @@ const FIELDS: Readonly<Record<string, Advice>> = {
   'metadata.policies': protects(HOOKS),
   'metadata.prompts': info('stored prompts are not supported'),
   'metadata.require_trace_id': protects(HOOKS),
-  'metadata.rpm_limit_type': info('limits always apply as they are'),
+  'metadata.rpm_limit_type': info('limits are always enforced as configured'),
   'metadata.secret_manager_settings': info(NO_SUCH_FEATURE),
   'metadata.tag_rpm_limit': protects('set rpm_limit on the keys'),
-  'metadata.throttle_on_budget_exceeded': info('an exhausted budget denies requests'),
-  'metadata.tpm_limit_type': info('limits always apply as they are'),
+  'metadata.throttle_on_budget_exceeded': info('requests are denied when a budget is exhausted'),
+  'metadata.tpm_limit_type': info('limits are always enforced as configured'),
 };
 
 /** Fields with secrets, or whose copy would look as if it worked. */
@@ -66,7 +66,7 @@ const IGNORED = new Set(
 export function countUnsupported(findings: ImportFindings, table: string, row: LiteLLMRow, carried: ReadonlySet<string>): void {
   for (const [column, value] of Object.entries(row)) {
     if (carried.has(column) || IGNORED.has(column) || isEmpty(value)) continue;
-    findings.add(`${table}.${column}`, Object.hasOwn(FIELDS, column) ? FIELDS[column] : info('unknown to this version'));
+    findings.add(`${table}.${column}`, Object.hasOwn(FIELDS, column) ? FIELDS[column] : info('not supported by this version'));
   }
 }
 

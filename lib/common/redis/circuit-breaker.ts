@@ -44,7 +44,7 @@ export class RedisCircuitBreaker {
     return `the connection to Redis is lost (${status}${cause === undefined ? '' : `, ${cause}`})`;
   }
 
-  /** Pings Redis, also when the circuit is open; returns what is wrong, or `undefined`. */
+  /** Pings Redis, even if the circuit is open; returns the fault, or `undefined`. */
   async fault(): Promise<string | undefined> {
     if (this.probe !== undefined) await this.ping();
     const refusal = this.refusal();
@@ -67,7 +67,7 @@ export class RedisCircuitBreaker {
       this.succeeded(tag);
       return value;
     } catch (error) {
-      // A Redis that answers with an error is there.
+      // A Redis that replies with an error is reachable.
       if (isReplyError(error)) this.succeeded(tag);
       else this.failed(tag, failureReason(error));
       throw error;
@@ -132,7 +132,7 @@ export class RedisCircuitBreaker {
       await withinTime(this.client.ping(), this.timeoutMs);
       this.resume();
     } catch (error) {
-      // LOADING, BUSY, MISCONF: Redis is there, and says so to every command at once.
+      // LOADING, BUSY, MISCONF: Redis is reachable, but rejects every command.
       if (isReplyError(error)) this.resume();
       else this.lastReason = failureReason(error);
     }

@@ -17,8 +17,8 @@ export interface CommandSender {
 
 /**
  * The part of an `ioredis` client that this package uses: a `Redis`, with or without Sentinels, or
- * a `Cluster`, connected to Redis 6 or later or to Valkey. Not ioredis's own type, so that apps
- * without ioredis can compile against this package.
+ * a `Cluster`, connected to Redis 6 or later or to Valkey. This is not ioredis's own type, so that
+ * apps can compile without ioredis.
  */
 export interface RedisClient extends CommandSender {
   /** `ready`, still connecting, or lost: `reconnecting`, `end`. */
@@ -26,7 +26,7 @@ export interface RedisClient extends CommandSender {
   readonly isCluster?: boolean;
   /** For a Cluster, by slot: the addresses of its nodes, the master first. */
   readonly slots?: readonly (readonly string[] | undefined)[];
-  /** Checks whether the server answers. */
+  /** Checks whether the server responds. */
   ping(): Promise<unknown>;
   /** Adds a listener that is called when the connection is ready. */
   on(event: 'ready', listener: () => void): unknown;

@@ -1,6 +1,6 @@
 import type { RedisClient } from './client.js';
 
-/** Failures in a row after which Redis, or a node of a Cluster, is not called any more. */
+/** Failures in a row after which Redis, or a node of a Cluster, is not called any longer. */
 export const FAILURES_TO_OPEN = 3;
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 2_000;

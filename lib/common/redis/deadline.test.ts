@@ -12,7 +12,7 @@ function beBusyFor(ms: number): void {
 
 describe('a wait for Redis', () => {
   it('ends with an error that says how long it was', async () => {
-    await expect(withinTime(new Promise(() => {}), TIMEOUT_MS)).rejects.toThrow('no answer from Redis within 20 ms');
+    await expect(withinTime(new Promise(() => {}), TIMEOUT_MS)).rejects.toThrow('no response from Redis within 20 ms');
   });
 
   it('ends with the awaited result', async () => {

@@ -26,5 +26,5 @@ export function withinTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T
 }
 
 export function timeoutReason(timeoutMs: number): string {
-  return `no answer from Redis within ${timeoutMs} ms`;
+  return `no response from Redis within ${timeoutMs} ms`;
 }

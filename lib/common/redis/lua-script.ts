@@ -6,7 +6,7 @@ import { isReplyError, type RedisClient, type SendCommand } from './client.js';
 
 /**
  * Reads a Lua script, with the files of the same folder that its `-- include: NAME` lines name.
- * Comment lines are left out and names in capitals are replaced by their numbers.
+ * Comment lines are omitted and names in capitals are replaced by their numbers.
  */
 export function readLua(folder: string, file: string, numbers: Readonly<Record<string, number>> = {}): string {
   return readFileSync(join(folder, file), 'utf8')

@@ -2,7 +2,10 @@ import type { Socket } from 'node:net';
 import type { buildConnector, Dispatcher } from 'undici';
 import { undici } from './undici.js';
 import { ProxyRefusedError } from '../../common/errors.js';
+import { lazy } from '../../common/lazy.js';
 import type { ResolvedConnectionPoolOptions } from '../connection-pool.options.js';
+import type * as Guarding from './address-guard.js';
+import type { AddressGuard } from './address-guard.js';
 import { proxyFor, type Proxy } from './proxies.js';
 
 /**
@@ -25,11 +28,16 @@ export interface ConnectionTarget {
   readonly route: Route;
 }
 
+const guarding = lazy(() => require('./address-guard.js') as typeof Guarding);
+
 /** undici's connectors return their socket; their type declaration leaves it out. */
 type Connector = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket;
 
 /** The routes of a pool. Its connections share TLS sessions. */
 export class Routes {
+  /** Checks the addresses of guarded connections. Default: only public ones are allowed. */
+  givenGuard: AddressGuard | undefined = undefined;
+  private builtGuarded: Connector | undefined = undefined;
   private builtDirect: Connector | undefined = undefined;
   private builtToProxy: Connector | undefined = undefined;
 
@@ -39,10 +47,38 @@ export class Routes {
     return (this.builtDirect ??= this.build(this.options.tls));
   }
 
+  private get guard(): AddressGuard {
+    return (this.givenGuard ??= new (guarding().AddressGuard)());
+  }
+
+  private get guarded(): Connector {
+    const lookup: AddressGuard['lookup'] = (...asked) => this.guard.lookup(...asked);
+    return (this.builtGuarded ??= this.build({ ...this.options.tls, lookup }));
+  }
+
   private get toProxy(): Connector {
     // The names and keys of endpoints do not apply to a proxy; the trusted authorities do.
     const { ca, rejectUnauthorized } = this.options.tls;
     return (this.builtToProxy ??= this.build({ ca, rejectUnauthorized }));
+  }
+
+  /** As `to`, for an endpoint that may only have public or allowed addresses. */
+  guardedTo(endpoint: URL): Route {
+    const { hostname } = endpoint;
+    if (proxyFor(endpoint, this.options.proxies) === undefined) {
+      const connect = directly(this.guarded, endpoint);
+      return { connect: this.unlessRefused(hostname, connect), prefix: '', proxyAuthorization: undefined };
+    }
+    // The proxy resolves the name; one that this machine resolves to a private address is denied.
+    const route = this.to(endpoint);
+    const connect: Connect = (servername, callback) => {
+      void this.guard.check(hostname).then((refusal) => {
+        if (refusal === undefined) route.connect(servername, callback);
+        else callback(refusal, null);
+      });
+      return undefined;
+    };
+    return { ...route, connect };
   }
 
   to(endpoint: URL): Route {
@@ -52,6 +88,16 @@ export class Routes {
       return { connect: directly(this.toProxy, proxy.origin), prefix: endpoint.origin, proxyAuthorization: proxy.authorization };
     }
     return { connect: this.tunnel(endpoint, proxy), prefix: '', proxyAuthorization: undefined };
+  }
+
+  /** Sockets do not look up an address that is written as one. */
+  private unlessRefused(hostname: string, connect: Connect): Connect {
+    return (servername, callback) => {
+      const refusal = this.guard.refusalOf(hostname);
+      if (refusal === undefined) return connect(servername, callback);
+      queueMicrotask(() => callback(refusal, null));
+      return undefined;
+    };
   }
 
   private build(tls: object): Connector {

@@ -5,7 +5,7 @@ import { ConnectionState } from '../threads/layout.js';
 import { routedBy, type ConnectionTarget } from './connector.js';
 import { undici } from './undici.js';
 
-/** Limits of a connection; `Infinity` is none. */
+/** Limits of a connection; `Infinity` means no limit. */
 export interface ConnectionLimits {
   readonly maxIdleMs: number;
   readonly headersTimeoutMs: number;
@@ -72,7 +72,7 @@ export class PooledConnection<T extends ConnectionTarget> {
       connect: (options: buildConnector.Options, callback: buildConnector.Callback) => this.provide(options.servername, callback),
     });
     this.client.on('drain', () => {
-      // undici emits it late: another request may be in flight by now.
+      // undici emits it late, so another request may already be in flight.
       if (this.isBusy) return;
       this.sent = false;
       this.answered = false;
@@ -80,7 +80,7 @@ export class PooledConnection<T extends ConnectionTarget> {
     });
     // Without a listener, `emit` would throw inside of undici and end the process.
     (this.client as EventEmitter).on('error', (error: unknown) => events.handlerFailed(error));
-    // An upgrade takes the socket away.
+    // An upgrade takes over the socket.
     this.client.on('disconnect', () => this.lose());
     this.open(undefined);
   }
@@ -162,7 +162,7 @@ export class PooledConnection<T extends ConnectionTarget> {
     // The connector ends its timer only on an error.
     attempt?.destroy(new Error('the connection is closed'));
     if (!this.given) socket?.destroy();
-    // Its promise may stay pending where the socket is closing.
+    // Its promise can stay pending if the socket is closing.
     void this.client.destroy(error);
     const last = socket ?? attempt;
     if (last !== undefined && !last.closed) await new Promise<void>((resolve) => last.once('close', resolve));
@@ -185,7 +185,7 @@ export class PooledConnection<T extends ConnectionTarget> {
 
   /** The client calls it when it needs a socket. */
   private provide(servername: string | undefined, callback: buildConnector.Callback): void {
-    // A request that names another host needs a connection with a certificate of that name.
+    // A request for another host needs a connection whose certificate has that name.
     const other = servername !== undefined && servername !== null;
     if (this.connecting && !other) {
       this.wanted = callback;
@@ -202,7 +202,7 @@ export class PooledConnection<T extends ConnectionTarget> {
     }
     if (socket !== null && !this.given) socket.destroy();
     // The connector ends its timer only on an error.
-    this.attempt?.destroy(new Error('another host is named'));
+    this.attempt?.destroy(new Error('the request is for another host'));
     this.wanted = callback;
     this.open(servername);
   }
@@ -240,8 +240,8 @@ export class PooledConnection<T extends ConnectionTarget> {
     const { wanted } = this;
     if (wanted === null) {
       socket.unref();
-      // Data before the first request can only be a refusal, and unread data hides the end after
-      // it.
+      // Data before the first request can only be a rejection, and unread data would hide the end
+      // of the connection.
       socket.once('readable', () => {
         if (!this.given) socket.destroy();
       });

@@ -79,7 +79,7 @@ function checkProxy(path: string, value: unknown): Proxy | undefined {
   if (value === '') return undefined;
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new InvalidConfigurationError(path, 'must be a URL with http: or https:, such as http://proxy:8080');
+    throw new InvalidConfigurationError(path, 'must be an http:// or https:// URL, such as http://proxy:8080');
   }
   const authorization = url.username === '' ? undefined : basicAuthorization(url);
   return { origin: new URL(url.origin), authorization };

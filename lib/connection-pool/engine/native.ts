@@ -16,7 +16,7 @@ export class NativeConnectionPoolEngine extends ConnectionPoolEngine {
   }
 
   join(name: string | null, maxConnections: number): PoolAccounting {
-    // A pool without a name is not shared: plain memory does.
+    // A pool without a name is not shared, so plain memory is enough.
     if (name === null) return new LocalPool(maxConnections, 1).join();
     return new NativeAccounting(this.binding, name, maxConnections);
   }

@@ -179,7 +179,7 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
     throw new InvalidArgumentError(
       'id',
       id,
-      connection === undefined ? 'must be the id of a leased connection' : 'must be a leased connection, not one that was returned',
+      connection === undefined ? 'must be the id of a leased connection' : 'must be a connection that has not been released',
       connection === undefined ? 'UNKNOWN_CONNECTION' : 'CONNECTION_RETURNED',
     );
   }
@@ -215,7 +215,7 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
     const { words } = this;
     const { maxConnections, maxConnectionsPerEndpoint } = this.limits;
     if (endpoint.place < 0) {
-      // A pool at its cap stores no names either.
+      // A pool at its cap must not store further names either.
       if (Atomics.load(words, Header.connections) >= maxConnections) return -1;
       const place = this.accounting.place(endpoint.origin);
       if (place < 0) return -1;

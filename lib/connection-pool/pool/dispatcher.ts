@@ -134,7 +134,7 @@ export class PoolDispatcher extends Dispatcher {
   }
 }
 
-/** A handler of this package: it is told its connection. */
+/** A handler of this package, which is passed its connection. */
 interface LeaseHandler {
   onLease?(connection: { readonly hasWrittenAll: boolean }): void;
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
+import type { AddressGuard } from '../connection/address-guard.js';
 import type { ConnectionTarget, Route, Routes } from '../connection/connector.js';
 import type { PooledConnection } from '../connection/pooled-connection.js';
 import type { EndpointEntry } from './connection-table.js';
@@ -9,6 +10,12 @@ import { ReturningQueue } from './returning-queue.js';
  * connections.
  */
 const MOST_NAMES = 1024;
+
+/**
+ * Ends the name of an endpoint whose connections go only to public addresses and to those that the
+ * app allows: `https://api.example.com#guarded`. It shares no connections with the plain one.
+ */
+export const GUARDED = '#guarded';
 
 /** A connection of a pool, to one of its endpoints. */
 export type PoolConnection = PooledConnection<PoolEndpoint>;
@@ -44,17 +51,24 @@ export class Endpoints {
     return this.byName.get(name) ?? this.read(name);
   }
 
+  /** Has guarded endpoints use these rules, from their next connection on. */
+  useGuard(guard: AddressGuard): void {
+    this.routes.givenGuard = guard;
+  }
+
   all(): Iterable<PoolEndpoint> {
     return this.byOrigin.values();
   }
 
   private read(name: string): PoolEndpoint {
     const url = originOf(name);
-    let endpoint = this.byOrigin.get(url.origin);
+    const isGuarded = name.endsWith(GUARDED);
+    const key = isGuarded ? url.origin + GUARDED : url.origin;
+    let endpoint = this.byOrigin.get(key);
     if (endpoint === undefined) {
       if (this.byOrigin.size >= MOST_NAMES) this.forgetUnused();
-      endpoint = new PoolEndpoint(url.origin, this.routes.to(url));
-      this.byOrigin.set(url.origin, endpoint);
+      endpoint = new PoolEndpoint(url.origin, isGuarded ? this.routes.guardedTo(url) : this.routes.to(url));
+      this.byOrigin.set(key, endpoint);
     }
     if (this.byName.size >= MOST_NAMES) this.byName.clear();
     this.byName.set(name, endpoint);
@@ -70,10 +84,10 @@ export class Endpoints {
 }
 
 function originOf(name: unknown): URL {
-  const rule = 'must be a URL or an origin with http: or https:, such as https://api.openai.com';
+  const rule = 'must be an http:// or https:// URL or origin, such as https://api.openai.com';
   if (typeof name !== 'string') throw new InvalidArgumentError('endpoint', name, rule);
   const url = URL.canParse(name) ? new URL(name) : undefined;
   if (url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:')) return new URL(url.origin);
-  // The part before an @ may hold a password.
+  // The part before an @ can contain a password.
   throw new InvalidArgumentError('endpoint', name.includes('@') ? `…${name.slice(name.lastIndexOf('@'))}` : name, rule);
 }

@@ -22,7 +22,10 @@ export interface SocketPoolContext {
 
 /** Other threads free connections without notice, so a pool with waiters retries this often. */
 const RETRY_MS = 20;
-/** Returning connections that are checked before an idle one is leased, and where there is none. */
+/**
+ * Number of returning connections that are checked before an idle one is leased, or if there is
+ * none.
+ */
 const RETURNING_CHECKED = { first: 2, last: 8 };
 
 /** The sockets of one instance: leases, waiters, sweep and drain. */
@@ -36,7 +39,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
   draining = false;
   /** Called when the last connection is closed. */
   onEmpty = (): void => {};
-  /** Called with what the handler of a request has thrown while it handled a failure. */
+  /** Called with the error that a request's handler has thrown while it handled a failure. */
   onHandlerFailed: (error: unknown) => void = () => {};
 
   private readonly now: () => number;
@@ -71,7 +74,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     if (this.draining) throw new PoolClosedError(endpoint.origin);
     const nowMs = this.now();
     if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
-    // Other threads may wait for a connection that is returned.
+    // Other threads may be waiting for a returned connection.
     if (this.wanted === null && endpoint.returning.first !== undefined) {
       const reclaimed = this.reclaim(endpoint, nowMs, RETURNING_CHECKED.first);
       if (reclaimed > 0) return reclaimed;
@@ -184,7 +187,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
 
   lost(connection: PoolConnection): void {
     const { state } = connection;
-    // undici sends a request that has no answer yet over another socket, if it was not sent.
+    // undici moves a request that was not sent yet to another socket.
     if (state === ConnectionState.idle || (state === ConnectionState.returning && connection.answered)) this.discard(connection, 'lost');
   }
 
@@ -226,7 +229,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     return id;
   }
 
-  /** `undefined` where it fails; the waiter has been told. */
+  /** `undefined` if it fails; the waiter has been rejected. */
   private takeFor(waiter: Waiter): number | undefined {
     try {
       const id = this.lease(waiter.endpoint);

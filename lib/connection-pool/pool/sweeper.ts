@@ -62,7 +62,7 @@ export class Sweeper {
     let closed = 0;
     for (let count = BATCH; count === BATCH;) {
       count = this.expired(table.expiresAtMs, nowMs, this.found);
-      // Collected first: a waiter may lease one while another is closed.
+      // Collected first, because a waiter can lease one while another is being closed.
       const over = Array.from(this.found.subarray(0, count), (slot) => table.at(slot));
       for (const connection of over) {
         if (connection.state !== ConnectionState.idle || !table.isOver(connection, nowMs)) continue;

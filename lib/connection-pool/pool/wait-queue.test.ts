@@ -57,7 +57,9 @@ describe.each(engineNames())('waiting for a connection, %s', (engine) => {
       clock.mockRestore();
     }
     expect(warnings.slice(told)).toEqual([
-      expect.stringMatching(/to http:\/\/127\.0\.0\.1:\d+ waited 15\d\d ms .*maxConnectionsPerEndpoint is 1, maxConnections 1000;/),
+      expect.stringMatching(
+        /to http:\/\/127\.0\.0\.1:\d+ waited 15\d\d ms .*maxConnectionsPerEndpoint is 1, connectionPool.maxConnections is 1000\);/,
+      ),
     ]);
   });
 

@@ -98,7 +98,7 @@ export class WaitQueue {
   remove(waiter: Waiter): boolean {
     const queue = this.queues.get(waiter.endpoint);
     if (queue?.delete(waiter) !== true) return false;
-    // The last queue stays: a busy endpoint gets new waiters again and again.
+    // Keep the last queue, because a busy endpoint keeps getting new waiters.
     if (queue.first === undefined && this.queues.size > 1) this.queues.delete(waiter.endpoint);
     clearTimeout(waiter.timer);
     waiter.end();

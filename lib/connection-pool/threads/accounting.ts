@@ -25,7 +25,7 @@ export class LocalPool {
       this.members.add(member);
       return new LocalAccounting(this, member, onLeave);
     }
-    throw new FastLiteLLMError('OUT_OF_RESOURCES', `a pool has at most ${this.most} members`);
+    throw new FastLiteLLMError('OUT_OF_RESOURCES', `the pool already has ${this.most} members, the maximum`);
   }
 }
 
@@ -86,7 +86,7 @@ class LocalAccounting extends PoolAccounting {
   }
 
   leave(): void {
-    // The number may be another member's by now.
+    // The number may belong to another member by now.
     if (this.hasLeft) return;
     this.hasLeft = true;
     const { pool, words, room, own } = this;

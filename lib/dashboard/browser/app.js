@@ -1,6 +1,6 @@
 'use strict';
-/* global document, EventSource, getComputedStyle, location, matchMedia, Option */
-/* global ResizeObserver, setInterval, uPlot, window */
+/* global confirm, document, EventSource, getComputedStyle, location, matchMedia, navigator */
+/* global Option, ResizeObserver, setInterval, uPlot, window */
 
 /** After this time without a message the page shows that its figures are old. */
 const STALE_MS = 15_000;
@@ -34,6 +34,9 @@ function duration(ms) {
   if (ms < 1) return `${count.format(ms * 1000)} µs`;
   return ms < 1000 ? `${count.format(ms)} ms` : `${count.format(ms / 1000)} s`;
 }
+
+/** Whether the page has plots. */
+const hasPlots = element('plots') !== null;
 
 const rate = (value) => (value === null || value === undefined ? '–' : `${count.format(value)} /s`);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -142,8 +145,7 @@ function draw() {
 
 function sizeOf(place) {
   const { fontSize } = getComputedStyle(place);
-  const height = place.classList.contains('tall') ? 15 : 8;
-  return { width: place.clientWidth, height: Math.round(height * Number.parseFloat(fontSize)) };
+  return { width: place.clientWidth, height: Math.round(11 * Number.parseFloat(fontSize)) };
 }
 
 /** The latest figure. */
@@ -186,13 +188,33 @@ function offer() {
 
 // Messages
 
+/** HTML of panels that have the focus: it would be lost. */
+const waiting = new Map();
+
+/** Rendered and escaped by the functions that render the page. */
+function fillPanel(id, html) {
+  const panel = element(id);
+  if (panel === null) return;
+  if (panel.contains(document.activeElement)) {
+    waiting.set(id, html);
+    return;
+  }
+  waiting.delete(id);
+  const open = [...panel.querySelectorAll('details')].map((each) => each.open);
+  panel.innerHTML = html;
+  panel.querySelectorAll('details').forEach((each, at) => (each.open = open[at] ?? each.open));
+}
+
+document.addEventListener('focusout', () => {
+  // The next element has the focus only after this event.
+  setTimeout(() => waiting.forEach((html, id) => fillPanel(id, html)));
+});
+
 function show({ version, panels, plots: newPlots }) {
   // The messages of another version need its page.
   if (version !== main.dataset.version) return location.reload();
-  // Rendered and escaped by the functions that render the page.
-  // Keys have a panel only where the app has keys.
-  for (const [id, html] of Object.entries(panels)) if (element(id) !== null) element(id).innerHTML = html;
-  if (newPlots) showPlots(newPlots);
+  for (const [id, html] of Object.entries(panels)) fillPanel(id, html);
+  if (newPlots && hasPlots) showPlots(newPlots);
   failures = 0;
   newsAt = Date.now();
   say('live', 'Live');
@@ -218,30 +240,50 @@ async function again() {
   else connect();
 }
 
-let hiddenSince;
-document.addEventListener('visibilitychange', () => {
-  clearTimeout(hiddenSince);
-  if (document.hidden) {
-    // A hidden page needs no updates.
-    hiddenSince = setTimeout(() => {
-      source.close();
-      clearTimeout(retry);
-      say('still', 'Paused');
-    }, HIDDEN_MS);
-  } else if (source.readyState === EventSource.CLOSED) connect();
+function follow() {
+  let hiddenSince;
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(hiddenSince);
+    if (document.hidden) {
+      // A hidden page needs no updates.
+      hiddenSince = setTimeout(() => {
+        source.close();
+        clearTimeout(retry);
+        say('still', 'Paused');
+      }, HIDDEN_MS);
+    } else if (source.readyState === EventSource.CLOSED) connect();
+  });
+  setInterval(() => {
+    if (live.dataset.state === 'live' && Date.now() - newsAt > STALE_MS) say('lost', `No news. Figures of ${clock.format(newsAt)}`);
+  }, 1000);
+  say('lost', 'Connecting…');
+  connect();
+}
+
+// Forms
+
+// A form or button with `data-confirm` asks first. `data-copy` of a button: the id of the element
+// whose text or value it copies; the button can be hidden until then.
+if (navigator.clipboard !== undefined) document.querySelectorAll('[data-copy]').forEach((each) => (each.hidden = false));
+document.addEventListener('submit', (event) => {
+  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+  if (question !== undefined && !confirm(question)) event.preventDefault();
+});
+document.addEventListener('click', ({ target }) => {
+  const copied = target.closest?.('[data-copy]');
+  if (copied === null || copied === undefined) return;
+  const { value, textContent } = element(copied.dataset.copy);
+  void navigator.clipboard.writeText((value ?? textContent).trim()).then(() => (copied.textContent = 'Copied'));
 });
 
-setInterval(() => {
-  if (live.dataset.state === 'live' && Date.now() - newsAt > STALE_MS) say('lost', `No news. Figures of ${clock.format(newsAt)}`);
-}, 1000);
-
-choice.addEventListener('change', () => {
-  location.replace(`#${encodeURIComponent(choice.value)}`);
-  fill();
-});
-window.addEventListener('hashchange', () => showPlots(plots));
-new ResizeObserver(() => fill()).observe(element('plots'));
-// The canvas does not follow style sheets: colours are set by script.
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => draw());
-say('lost', 'Connecting…');
-connect();
+if (hasPlots) {
+  choice.addEventListener('change', () => {
+    location.replace(`#${encodeURIComponent(choice.value)}`);
+    fill();
+  });
+  window.addEventListener('hashchange', () => showPlots(plots));
+  new ResizeObserver(() => fill()).observe(element('plots'));
+  // The canvas does not follow style sheets: colours are set by script.
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => draw());
+}
+if (main.dataset.events !== undefined) follow();

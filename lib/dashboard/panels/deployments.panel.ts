@@ -1,56 +1,106 @@
+import type { AttemptWindow } from '../calls/attempt-window.js';
 import type { DashboardSnapshot } from '../dashboard.snapshot.js';
 import type { DeploymentState } from '../dashboard.source.js';
-import { compact, count, duration, NONE, share, span } from '../figures.js';
+import { compact, count, duration, NONE, share, span } from '../number-format.js';
 import { html, type Html } from '../html.js';
-import { badge, bar, figure, nothing, table } from './panel.js';
+import { deploymentStatus, failedShare, groupStates, type GroupState } from '../overview/deployment-status.js';
+import { badge, bar, figure, groupedTable, nothing, type RowGroup } from './panel.js';
 
-/** Deployments by model group: state, and share of the group. */
-export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
-  if (deployments === null || deployments.length === 0)
-    return nothing('No deployments. Set router.modelList, or the path of a config.yaml.');
-  const answered = new Map<string, number>();
-  for (const { group, answered: own } of deployments) answered.set(group, (answered.get(group) ?? 0) + own);
-  const rows = deployments.map((deployment) => {
-    const { group, model, id, failures, inFlight, latencyMs, timeToFirstTokenMs } = deployment;
-    const part = deployment.answered / Math.max(1, answered.get(group) ?? 0);
-    return [
-      html`${group} <span class="note below">${model} · ${id}</span>${faultOf(deployment)}`,
-      html`${stateOf(deployment)}${lastFailureOf(deployment)}`,
-      html`<span class="share">${bar([{ kind: 'used', percentage: part * 100 }])}<span>${share(part)}</span></span>`,
-      html`${compact(deployment.answered)}${failures > 0 && html` <span class="bad-word">(${compact(failures)} failed)</span>`}`,
-      html`${count(inFlight)}`,
-      html`${latencyMs > 0 ? duration(latencyMs) : NONE}`,
-      html`${timeToFirstTokenMs > 0 ? duration(timeToFirstTokenMs) : NONE}`,
-      html`${budget(deployment.rpm, deployment.rpmLimit)}`,
-      html`${budget(deployment.tpm, deployment.tpmLimit)}`,
-    ];
-  });
-  const columns = [{ label: 'Deployment' }, { label: 'State' }, { label: 'Share of its group' }];
-  return table(
-    'Deployments',
-    [...columns, ...['Attempts', 'In flight', 'Latency per token', 'First token', 'rpm', 'tpm'].map(figure)],
-    rows,
-  );
+/** Deployments by model group: state with its reason, share, attempts, latency and usage. */
+export function deploymentsPanel(snapshot: DashboardSnapshot, base: string): Html | undefined {
+  const { deployments } = snapshot;
+  if (deployments === null) return undefined;
+  if (deployments.length === 0) return nothing('No models yet.');
+  const columns = [{ label: 'Deployment' }, { label: 'State', isLong: true }, { label: 'Share' }];
+  const figures = ['Attempts', 'Last 5 min', 'p95', 'First token p95', 'In flight', 'rpm', 'tpm'];
+  const groups = groupStates(snapshot).map((group) => rowGroup(group, base));
+  return groupedTable('Deployments by model group', [...columns, ...figures.map(figure)], groups);
 }
 
-function stateOf({ state, coolingForMs }: DeploymentState): Html {
-  if (state === 'available') return badge('good', state);
-  return state === 'cooling' ? badge('warn', `in cooldown, ${span(coolingForMs)}`) : badge('bad', state);
+/** Models of the store that are not in use, with the reason. */
+export function leftOutPanel({ leftOutModels }: DashboardSnapshot, base: string): Html | undefined {
+  if (leftOutModels === null || leftOutModels.length === 0) return undefined;
+  return html`<ul class="attention">
+    ${leftOutModels.map(
+      ({ id, modelName, reason }) =>
+        html`<li class="is-bad">
+          <strong><a href="${modelLink(base, id)}">${modelName}</a></strong> <span class="note">${id}</span>
+          <p>${reason}</p>
+        </li>`,
+    )}
+  </ul>`;
 }
 
-/** Also where it is available again: what happened minutes ago is what the operator looks for. */
-function lastFailureOf({ lastFailure }: DeploymentState): Html | false {
-  if (lastFailure === undefined) return false;
-  return html` <span class="note below">${lastFailure.cause}, ${span(lastFailure.agoMs)} ago</span>`;
+/** The page of a model. */
+export function modelLink(base: string, id: string): string {
+  return `${base}model?${new URLSearchParams({ id }).toString()}`;
 }
 
-/** Why it cannot be called, and how to mend it. */
-function faultOf({ uncallable }: DeploymentState): Html | false {
-  if (uncallable === undefined) return false;
-  const { reason, mend } = uncallable;
-  return html` <span class="note below">${mend === '' ? reason : `${reason}: ${mend}`}</span>`;
+/** The state of a deployment, and why. */
+export function stateOf(deployment: DeploymentState): Html {
+  const { state, coolingForMs, lastFailure, uncallable } = deployment;
+  const { severity, word, reason } = deploymentStatus(deployment);
+  const isOut = state === 'cooling' || state === 'over_budget';
+  const why = uncallable === undefined || uncallable.remedy === '' ? reason : `${reason}: ${uncallable.remedy}`;
+  return html`${badge(severity, isOut ? `${word}, ${span(coolingForMs)}` : word)}
+  ${why !== undefined && html`<span class="note below">${why}</span>`}
+  ${lastFailure !== undefined && html`<span class="note below">${lastFailure.cause}, ${span(lastFailure.agoMs)} ago</span>`}`;
 }
 
-function budget(used: number, limit: number | undefined): string {
-  return limit === undefined ? compact(used) : `${compact(used)} / ${compact(limit)}`;
+/** Used and allowed: `12 / 100`. */
+export function used(amount: number, limit: number | undefined): string {
+  return limit === undefined ? compact(amount) : `${compact(amount)} / ${compact(limit)}`;
+}
+
+function rowGroup({ group, deployments, window, statusLabel }: GroupState, base: string): RowGroup {
+  const answered = deployments.reduce((sum, each) => sum + each.answered, 0);
+  const hasOthers = deployments.length > 1;
+  // Of a single deployment its row says the same.
+  const heading = hasOthers
+    ? html`<span class="head"
+        ><span><strong>${group}</strong> ${badge(statusLabel.severity, statusLabel.word)}</span>${
+          window !== undefined && html`<span class="note">${windowText(window)}</span>`
+        }</span
+      >`
+    : html`<strong>${group}</strong>`;
+  return { heading, rows: deployments.map((deployment) => row(deployment, answered, hasOthers, base)) };
+}
+
+function row(deployment: DeploymentState, answered: number, hasOthers: boolean, base: string): Html[] {
+  const { model, id, failures, inFlight, parallelLimit, window, definedBy } = deployment;
+  const part = deployment.answered / Math.max(1, answered);
+  return [
+    html`<a href="${modelLink(base, id)}">${id}</a> ${definedBy === 'api' && badge('plain', 'API')}
+      <span class="note below">${model}</span>`,
+    stateOf(deployment),
+    hasOthers
+      ? html`<span class="share">${bar([{ kind: 'used', percentage: part * 100 }])}<span>${share(part)}</span></span>`
+      : html`${NONE}`,
+    html`${compact(deployment.answered)}${failures > 0 && html` <span class="bad-word">(${compact(failures)} failed)</span>`}`,
+    html`${recent(window)}`,
+    html`${optionalDuration(window?.p95Ms)}`,
+    html`${optionalDuration(window?.firstTokenP95Ms)}`,
+    html`${parallelLimit === undefined ? count(inFlight) : used(inFlight, parallelLimit)}`,
+    html`${used(deployment.rpm, deployment.rpmLimit || undefined)}`,
+    html`${used(deployment.tpm, deployment.tpmLimit || undefined)}`,
+  ];
+}
+
+/** Attempts of the last minutes, and the share that failed. */
+export function recent(window: AttemptWindow | undefined): Html | string {
+  if (window === undefined) return NONE;
+  const { attempts, failures } = window;
+  return html`${compact(attempts)}${failures > 0 && html` <span class="bad-word">(${failedShare(window)} failed)</span>`}`;
+}
+
+/** A duration; a dash if it is not known. */
+export function optionalDuration(ms: number | undefined): string {
+  return ms === undefined || ms === 0 ? NONE : duration(ms);
+}
+
+function windowText(window: AttemptWindow): string {
+  const { attempts, failures, p95Ms, period = 'the last 5 minutes' } = window;
+  const failed = failures > 0 ? `, ${failedShare(window)} failed` : '';
+  const latency = p95Ms === undefined ? '' : `, p95 ${duration(p95Ms)}`;
+  return `${compact(attempts)} ${attempts === 1 ? 'attempt' : 'attempts'} in ${period}${failed}${latency}`;
 }

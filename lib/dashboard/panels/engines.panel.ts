@@ -1,15 +1,15 @@
 import type { CapabilityHealth } from '../../common/capability.js';
 import type { EngineState } from '../../engine/engine-choice.js';
 import type { DashboardSnapshot } from '../dashboard.snapshot.js';
-import { count, NONE, words } from '../figures.js';
+import { count, NONE, words } from '../number-format.js';
 import { html, type Html, type Part } from '../html.js';
-import { badge, figure, nothing, table } from './panel.js';
+import { badge, figure, table } from './panel.js';
 
 const ENGINES = { native: 'Rust', typescript: 'TypeScript' } as const;
 const HEALTH = { ok: 'good', degraded: 'warn', down: 'bad' } as const;
 
 /** By capability: engine, health, and the reason. */
-export function enginesPanel({ engines, health: { components } }: DashboardSnapshot): Html {
+export function enginesPanel({ engines, health: { components } }: DashboardSnapshot): Html | undefined {
   const states = new Map(engines.map((state) => [state.capability, state]));
   const rows = [...new Set([...states.keys(), ...Object.keys(components)])].map((capability) => {
     const { engine, status, reason }: Partial<CapabilityHealth> = components[capability] ?? {};
@@ -34,7 +34,7 @@ function breakable(name: string): Part {
 }
 
 /** Feature flags. */
-export function featuresPanel({ features }: DashboardSnapshot): Html {
+export function featuresPanel({ features }: DashboardSnapshot): Html | undefined {
   const rows = Object.entries(features).map(([name, { state, breaker, enabled, errorCount, errorThreshold }]) => [
     html`<code>${breakable(name)}</code>`,
     breaker !== 'closed'
@@ -42,6 +42,6 @@ export function featuresPanel({ features }: DashboardSnapshot): Html {
       : badge(enabled ? 'good' : state === 'shadow' ? 'warn' : 'plain', state),
     html`${count(errorCount)} of ${count(errorThreshold)}`,
   ]);
-  if (rows.length === 0) return nothing('No flags.');
+  if (rows.length === 0) return undefined;
   return table('Feature flags', [{ label: 'Feature' }, { label: 'State' }, figure('Errors')], rows);
 }

@@ -1,11 +1,11 @@
 import type { DashboardSnapshot, LimitState } from '../dashboard.snapshot.js';
-import { compact, span } from '../figures.js';
+import { compact, span } from '../number-format.js';
 import type { Html } from '../html.js';
-import { limitList, limitRow, nothing, usageBar } from './panel.js';
+import { limitList, limitRow, usageBar } from './panel.js';
 
 /** Keys nearest to their limit. */
-export function limitsPanel({ limits }: DashboardSnapshot): Html {
-  return limits.length === 0 ? nothing('No key is near a limit.') : limitList(limits.map(rowOf));
+export function limitsPanel({ limits }: DashboardSnapshot): Html | undefined {
+  return limits.length === 0 ? undefined : limitList(limits.map(rowOf));
 }
 
 function rowOf(state: LimitState): Html {

@@ -1,5 +1,57 @@
-import type { LimitedKey } from '../dashboard.snapshot.js';
+import type { DashboardSnapshot, LimitedKey } from '../dashboard.snapshot.js';
 import { html, type Html } from '../html.js';
+
+/** Renders the content of a panel; `undefined` if it has none. `base`: prefix of links to pages. */
+export type RenderPanel = (snapshot: DashboardSnapshot, base: string) => Html | undefined;
+
+/** On a wide screen 12 (`wide`), 8, 6 or 4 of 12 columns. */
+type Width = 'wide' | 'most' | 'half' | 'least';
+
+/** A part of a page that open pages receive anew when it changes. */
+export interface Panel {
+  readonly width: Width;
+  /** Without content it takes no room. */
+  readonly render: RenderPanel;
+}
+
+/** Parts of a page, by the id of their element. */
+export type PanelSet = Readonly<Record<string, Panel>>;
+
+/** A panel with a heading. */
+export function titled(width: Width, id: string, title: string, render: RenderPanel): Panel {
+  return {
+    width,
+    render: (snapshot, base) => {
+      const body = render(snapshot, base);
+      return body && card(id, title, body);
+    },
+  };
+}
+
+/** The elements of panels. Scripts fill them anew. */
+export function panelElements(panels: PanelSet, snapshot: DashboardSnapshot, base: string): Html {
+  const elements = Object.entries(panels).map(
+    ([id, { width, render }]) => html`<div id="${id}" class="${width}">${render(snapshot, base)}</div>`,
+  );
+  return html`${elements}`;
+}
+
+/** A section with a heading. */
+export function card(id: string, title: string, body: Html): Html {
+  return html`<section class="card of-${id}" aria-labelledby="${id}-title">
+    <h2 id="${id}-title">${title}</h2>
+    ${body}
+  </section>`;
+}
+
+/** A figure with its name and a note. */
+export function tile(label: string, total: string, note: string): Html {
+  return html`<div class="tile">
+    <dt>${label}</dt>
+    <dd class="total">${total}</dd>
+    <dd class="rate">${note}</dd>
+  </div>`;
+}
 
 /** A column of a table. */
 export interface Column {
@@ -16,6 +68,36 @@ export function figure(label: string): Column {
 
 /** A table. On a narrow screen each row becomes a block of labelled cells. */
 export function table(caption: string, columns: readonly Column[], rows: readonly (readonly Html[])[]): Html {
+  return tableOf(
+    caption,
+    columns,
+    html`<tbody>
+      ${rows.map((cells) => tableRow(cells, columns))}
+    </tbody>`,
+  );
+}
+
+/** Rows below a heading. */
+export interface RowGroup {
+  readonly heading: Html;
+  readonly rows: readonly (readonly Html[])[];
+}
+
+/** A table of groups of rows, each below a heading. */
+export function groupedTable(caption: string, columns: readonly Column[], groups: readonly RowGroup[]): Html {
+  const bodies = groups.map(
+    ({ heading, rows }) =>
+      html`<tbody>
+        <tr class="group">
+          <th scope="rowgroup" colspan="${columns.length}">${heading}</th>
+        </tr>
+        ${rows.map((cells) => tableRow(cells, columns))}
+      </tbody>`,
+  );
+  return tableOf(caption, columns, html`${bodies}`);
+}
+
+function tableOf(caption: string, columns: readonly Column[], bodies: Html): Html {
   return html`<table class="sheet">
     <caption class="unseen">
       ${caption}
@@ -25,15 +107,14 @@ export function table(caption: string, columns: readonly Column[], rows: readonl
         ${columns.map(({ label, isFigure }) => html`<th scope="col" class="${isFigure === true ? 'figure' : 'name'}">${label}</th>`)}
       </tr>
     </thead>
-    <tbody>
-      ${rows.map(
-        (cells) =>
-          html`<tr>
-            ${cells.map((cell, at) => tableCell(cell, at, columns[at]))}
-          </tr>`,
-      )}
-    </tbody>
+    ${bodies}
   </table>`;
+}
+
+function tableRow(cells: readonly Html[], columns: readonly Column[]): Html {
+  return html`<tr>
+    ${cells.map((cell, at) => tableCell(cell, at, columns[at]))}
+  </tr>`;
 }
 
 function tableCell(cell: Html, at: number, { label, isFigure, isLong }: Column): Html {
@@ -47,10 +128,12 @@ export function limitList(rows: readonly Html[]): Html {
   return html`<ul class="limits">
       ${rows}
     </ul>
-    <p class="note">API keys, teams and users in the table below are shown by name; other keys are hashed with a per-process salt.</p>`;
+    <p class="note">
+      API keys, teams and users are shown by name if their key was used recently; other keys are hashed with a per-process salt.
+    </p>`;
 }
 
-/** A limit or a budget: its key, what is left, a bar and a note. */
+/** A limit or a budget: its key, the remaining amount, a bar and a note. */
 export function limitRow({ limit, keyHash, keyName }: LimitedKey, left: string, used: Html, note: string): Html {
   return html`<li>
     <div class="head">
@@ -74,7 +157,8 @@ export function badge(kind: 'good' | 'warn' | 'bad' | 'plain', text: string): Ht
 
 /** A part of a bar, in percent of the whole. */
 export interface BarPart {
-  readonly kind: 'used' | 'near' | 'full' | 'idle' | 'native' | 'typescript';
+  /** `none` leaves a gap. */
+  readonly kind: 'none' | 'used' | 'near' | 'full' | 'idle' | 'native' | 'typescript';
   readonly percentage: number;
 }
 

@@ -1,12 +1,12 @@
 import type { DashboardSnapshot } from '../dashboard.snapshot.js';
 import type { EndpointState } from '../dashboard.source.js';
-import { count } from '../figures.js';
+import { count } from '../number-format.js';
 import { html, type Html } from '../html.js';
-import { badge, bar, nothing } from './panel.js';
+import { badge, bar } from './panel.js';
 
 /** Connections by origin. */
-export function poolPanel({ pool }: DashboardSnapshot): Html {
-  if (pool === null) return nothing('This app has no connection pool.');
+export function poolPanel({ pool }: DashboardSnapshot): Html | undefined {
+  if (pool === null) return undefined;
   const { leased, idle, waiting, maxConnections, endpoints } = pool;
   const head = html`<div class="head">
       <span><strong>${count(leased)}</strong> in use, <strong>${count(idle)}</strong> idle of ${count(maxConnections)}</span>

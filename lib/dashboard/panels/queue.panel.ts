@@ -1,11 +1,11 @@
 import type { DashboardSnapshot } from '../dashboard.snapshot.js';
-import { compact, count, duration, NONE, perSecond } from '../figures.js';
+import { compact, count, duration, NONE, perSecond } from '../number-format.js';
 import { html, type Html } from '../html.js';
-import { figure, nothing, table, usageBar } from './panel.js';
+import { figure, table, usageBar } from './panel.js';
 
 /** Calls that wait for a deployment, by class. */
-export function queuePanel({ queue }: DashboardSnapshot): Html {
-  if (queue === null) return nothing('No calls are queued: llmClient.queue is not set.');
+export function queuePanel({ queue }: DashboardSnapshot): Html | undefined {
+  if (queue === null) return undefined;
   const { length, most, promptTokens, drainPerSecond, refused, late, classes } = queue;
   const wait = (ms: number | undefined): Html => html`${ms === undefined ? NONE : duration(ms)}`;
   const rows = classes.map(({ name, length: own, oldestMs, p50WaitMs, p95WaitMs }) => [

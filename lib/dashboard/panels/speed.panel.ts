@@ -1,13 +1,13 @@
 import type { DashboardSnapshot } from '../dashboard.snapshot.js';
 import type { PerformanceComparison } from '../../monitor/comparison.js';
 import type { CallFigures } from '../../monitor/series/performance-series.js';
-import { compact, duration, NONE, perSecond, share, times, words } from '../figures.js';
+import { compact, duration, NONE, perSecond, share, times, words } from '../number-format.js';
 import { html, type Html } from '../html.js';
-import { type BarPart, badge, bar, figure, nothing, table } from './panel.js';
+import { type BarPart, badge, bar, figure, table } from './panel.js';
 
 /** Native and TypeScript by component: the longer bar is slower. */
-export function comparisonPanel({ comparisons }: DashboardSnapshot): Html {
-  if (comparisons.length === 0) return nothing('Nothing measured yet. Figures come from calls, shadow runs and comparisons.');
+export function comparisonPanel({ comparisons }: DashboardSnapshot): Html | undefined {
+  if (comparisons.length === 0) return undefined;
   return html`<ul class="versus">
     ${comparisons.map(versus)}
   </ul>`;
@@ -15,14 +15,14 @@ export function comparisonPanel({ comparisons }: DashboardSnapshot): Html {
 
 function versus({ rustComponent, rust, typescript, speedup, enoughSamples, recommendation }: PerformanceComparison): Html {
   const slowest = Math.max(meanOf(rust), meanOf(typescript));
-  const verdict =
+  const comparison =
     speedup === null || !enoughSamples
       ? badge('plain', 'too few calls')
       : badge(speedup >= 1 ? 'good' : 'warn', `native ${times(speedup)} as fast`);
   return html`<li>
     <div class="head">
       <h3>${words(rustComponent.replace(/^rust_/, ''))}</h3>
-      ${verdict}
+      ${comparison}
     </div>
     ${side('Rust', 'native', rust, slowest)}${side('TypeScript', 'typescript', typescript, slowest)}
     <p class="note">${recommendation}</p>
@@ -44,13 +44,13 @@ function meanOf({ measuredCalls, averageDurationMs }: CallFigures): number {
 }
 
 /** Operations of the last window, as figures next to the plots. */
-export function operationsPanel({ operations }: DashboardSnapshot): Html {
-  if (operations.length === 0) return nothing('No calls in the last window.');
+export function operationsPanel({ operations }: DashboardSnapshot): Html | undefined {
+  if (operations.length === 0) return undefined;
   const rows = operations.map(({ component, operation, figures }) => [
     html`${words(component)} <span class="note">${operation}</span>`,
     html`${perSecond(figures.throughputPerSecond)}`,
     ...[figures.p50DurationMs, figures.p95DurationMs, figures.p99DurationMs].map(
-      // A sample may contain none of them.
+      // A sample can be empty.
       (ms) => html`${figures.measuredCalls > 0 ? duration(ms) : NONE}`,
     ),
     html`${figures.errorRate > 0 ? html`<strong class="bad">${share(figures.errorRate)}</strong>` : '0%'}`,

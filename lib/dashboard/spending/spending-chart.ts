@@ -1,4 +1,4 @@
-import { usd } from '../figures.js';
+import { usd } from '../number-format.js';
 import { html, type Html } from '../html.js';
 
 /** Number of bands with their own color; the others share one. */
@@ -28,7 +28,7 @@ export function spendingChart({ title, days, totals, bands, rest }: SpendingChar
   const shown = withRest(bands, totals, rest);
   const sums = days.map((_, at) => shown.reduce((sum, band) => sum + band.usd[at], 0));
   const most = Math.max(...sums);
-  if (!(most > 0)) return html`<p class="nothing">Nothing was spent in this time.</p>`;
+  if (!(most > 0)) return html`<p class="nothing">Nothing was spent in this period.</p>`;
   const floors = sums.map(() => 0);
   const paths = shown.map(({ usd: figures }, at) => {
     const bars = figures.map((figure, day) => {

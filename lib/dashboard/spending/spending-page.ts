@@ -1,9 +1,10 @@
-import { compact, NONE, share, usd } from '../figures.js';
+import { compact, NONE, share, usd } from '../number-format.js';
 import { html, type Html } from '../html.js';
-import { bar, figure, nothing, table } from '../panels/panel.js';
+import { bar, figure, nothing, table, tile } from '../panels/panel.js';
 import { spendingChart } from './spending-chart.js';
 import { linkTo, type SpendingView } from './spending-query.js';
-import { BY_WORDS, SPENDING_BY, type SpenderState, type SpendingSource } from './spending-source.js';
+import { BY_WORDS, SPENDING_BY } from './dimensions.js';
+import type { SpenderState, SpendingSource } from './spending-source.js';
 
 const TOP = 10;
 const NANO = 1e9;
@@ -56,10 +57,9 @@ export async function renderSpending(source: SpendingSource, view: SpendingView)
     </section>`;
 }
 
-/** Dates, grouping and active filters, each with a link that removes it. */
-export function controls(view: SpendingView): Html {
+/** Dates and grouping, and the conditions. */
+function controls(view: SpendingView): Html {
   const { from, to, by, filter } = view;
-  const conditions = Object.entries(filter) as [keyof typeof filter, string][];
   return html`<form class="wide controls" method="get" action="spending">
       <label>From <input type="date" name="from" value="${from}" required /></label>
       <label>To <input type="date" name="to" value="${to}" required /></label>
@@ -73,25 +73,30 @@ export function controls(view: SpendingView): Html {
           )}
         </select>
       </label>
-      ${conditions.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}
+      ${Object.entries(filter).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}
       <button type="submit">Show</button>
     </form>
-    ${
-      conditions.length > 0 &&
-      html`<ul class="wide conditions" aria-label="Conditions">
-        ${conditions.map(
-          ([name, value]) =>
-            html`<li>
-              ${BY_WORDS[name]} <strong>${value}</strong>
-              <a
-                href="${linkTo('spending', { from, to, by, filter: { ...filter, [name]: undefined } })}"
-                aria-label="Remove ${BY_WORDS[name]} ${value}"
-                >remove</a
-              >
-            </li>`,
-        )}
-      </ul>`
-    }`;
+    ${conditionList('spending', view)}`;
+}
+
+/** The conditions of a page, each with a link that removes it. */
+export function conditionList(page: 'spending' | 'calls', view: SpendingView): Html | false {
+  const { filter } = view;
+  const conditions = Object.entries(filter) as [keyof typeof filter, string][];
+  if (conditions.length === 0) return false;
+  return html`<ul class="wide conditions" aria-label="Conditions">
+    ${conditions.map(
+      ([name, value]) =>
+        html`<li>
+          ${BY_WORDS[name]} <strong>${value}</strong>
+          <a
+            href="${linkTo(page, { ...view, after: undefined, filter: { ...filter, [name]: undefined } })}"
+            aria-label="Remove ${BY_WORDS[name]} ${value}"
+            >remove</a
+          >
+        </li>`,
+    )}
+  </ul>`;
 }
 
 function spenders(rows: readonly SpenderState[], { from, to, by, filter }: SpendingView): Html {
@@ -131,14 +136,6 @@ function dayTable(
     ]);
   if (rows.length === 0) return nothing('No calls in this time.');
   return table('Spend by day', [{ label: 'Day' }, figure('Spent'), figure('Calls'), figure('Failed')], rows);
-}
-
-function tile(label: string, total: string, note: string): Html {
-  return html`<div class="tile">
-    <dt>${label}</dt>
-    <dd class="total">${total}</dd>
-    <dd class="rate">${note}</dd>
-  </div>`;
 }
 
 /** `+25%`, `−4%`. */

@@ -1,23 +1,28 @@
-import { SPENDING_BY, type SpendingBy, type SpendingQuestion } from './spending-source.js';
+import { SPENDING_BY, type SpendingBy } from './dimensions.js';
+import type { SpendingQuestion } from './spending-source.js';
 
 const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 30;
 const DAY = /^\d{4}-\d\d-\d\d$/;
 const LONGEST = 512;
 
-/** Parameters in the address of the page. */
+/** How a call can end. */
+export const CALL_STATUSES = ['success', 'failure', 'cancelled', 'denied'] as const;
+
+/** Parameters in the address of a page. */
 export interface SpendingView extends SpendingQuestion {
   readonly by: SpendingBy;
+  /** Only for lists of calls. */
+  readonly status?: (typeof CALL_STATUSES)[number];
   readonly after?: string;
   readonly id?: string;
 }
 
 /** Reads the query of an address; unknown parameters have no effect. */
-export function spendingViewOf(query: unknown, nowMs: number): SpendingView {
-  const given = (query ?? {}) as Readonly<Record<string, unknown>>;
+export function spendingViewOf(query: URLSearchParams, nowMs: number): SpendingView {
   const text = (name: string): string | undefined => {
-    const value = given[name];
-    return typeof value === 'string' && value !== '' && value.length <= LONGEST ? value : undefined;
+    const value = query.get(name);
+    return value !== null && value !== '' && value.length <= LONGEST ? value : undefined;
   };
   const day = (name: string, byDefault: string): string => {
     const value = text(name);
@@ -27,12 +32,15 @@ export function spendingViewOf(query: unknown, nowMs: number): SpendingView {
   const from = day('from', dayText(Date.parse(to) - (DEFAULT_DAYS - 1) * DAY_MS));
   const by = SPENDING_BY.find((each) => each === text('by')) ?? 'team';
   const filter = Object.fromEntries(SPENDING_BY.flatMap((name) => (text(name) === undefined ? [] : [[name, text(name)]])));
-  return { from, to, by, filter, after: text('after'), id: text('id') };
+  const status = CALL_STATUSES.find((each) => each === text('status'));
+  return { from, to, by, filter, status, after: text('after'), id: text('id') };
 }
 
 /** Returns the address of a view, relative to the dashboard. */
-export function linkTo(page: 'spending' | 'calls' | 'call', { from, to, by, filter, after, id }: Partial<SpendingView>): string {
-  const given = Object.entries({ from, to, by, ...filter, after, id }).filter((each): each is [string, string] => each[1] !== undefined);
+export function linkTo(page: 'spending' | 'calls' | 'call', { from, to, by, filter, status, after, id }: Partial<SpendingView>): string {
+  const given = Object.entries({ from, to, by, ...filter, status, after, id }).filter(
+    (each): each is [string, string] => each[1] !== undefined,
+  );
   return `${page}?${new URLSearchParams(given).toString()}`;
 }
 

@@ -12,6 +12,7 @@ import {
   renamed,
   settingsOf,
   textIn,
+  withSharedLimits,
   type Fields,
 } from './directory-fields.js';
 import type { Requester } from './requester.js';
@@ -85,12 +86,15 @@ export class CustomerApi {
   private async blockOne(id: string, blocked: boolean, { by }: Requester): Promise<CustomerRecord> {
     const updated = await this.directory.update('customers', id, { blocked }, by);
     if (updated !== undefined) return updated;
-    if (!blocked) throw new InvalidArgumentError('user_ids', id, 'must be end users that exist');
+    if (!blocked) throw new InvalidArgumentError('user_ids', id, 'must be ids of existing end users');
     return this.directory.create('customers', { id, blocked }, by);
   }
 
   private async row(customer: CustomerRecord): Promise<Fields> {
-    const { spend, ...limits } = limitedFieldsOf(customer, await this.directory.spendingOf('customers', customer));
+    const { spend, ...limits } = limitedFieldsOf(
+      await withSharedLimits(this.directory, customer),
+      await this.directory.spendingOf('customers', customer),
+    );
     return {
       user_id: customer.id,
       alias: customer.alias ?? null,

@@ -1,10 +1,14 @@
 import { HttpException } from '@nestjs/common';
 import { FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
-import { checkArray, checkString, refuseArgument } from '../../common/options.js';
+import { definedFields } from '../../common/objects.js';
+import { checkArray, refuseArgument } from '../../common/options.js';
+import { checkStorable } from '../../common/storable-text.js';
 import { checkSupportedFields, withFieldNames, type KeyFields } from '../../keys/api/key-fields.js';
 import { LIMIT_FIELDS, LIMIT_NAMES, limitFieldsOf, MODEL_LIMIT_FIELDS } from '../../keys/api/limit-fields.js';
 import type { BudgetReport } from '../../rate-limit/rate-limit.service.js';
-import { isStorable, type BudgetRecord, type LimitedRecord } from '../directory-records.js';
+import type { BudgetRecord, LimitedRecord } from '../directory-records.js';
+import type { DirectoryService } from '../directory.service.js';
+import { limitsWithBudget } from '../limits-with-budget.js';
 
 /** A body, a query or an answer of LiteLLM's API. */
 export type Fields = KeyFields;
@@ -37,25 +41,18 @@ export function checkOrder({ sort_by: by, sort_order: order }: Fields): void {
 
 /** Returns a required text. @throws InvalidArgumentError */
 export function textIn(fields: Fields, name: string): string {
-  return storable(name, fields[name]);
-}
-
-/** A text that no row can have would fail as if the database were away. */
-function storable(path: string, value: unknown): string {
-  const text = checkString(path, value, refuseArgument);
-  if (isStorable(text)) return text;
-  throw new InvalidArgumentError(path, text, 'must not contain U+0000 or half a surrogate pair');
+  return checkStorable(name, fields[name]);
 }
 
 /** Returns an optional text; `undefined` if absent or empty. @throws InvalidArgumentError */
 export function optionalTextIn(fields: Fields, name: string): string | undefined {
   const { [name]: value } = fields;
-  return value === undefined || value === null || value === '' ? undefined : storable(name, value);
+  return value === undefined || value === null || value === '' ? undefined : checkStorable(name, value);
 }
 
 /** Returns a required list of ids. @throws InvalidArgumentError */
 export function idsIn(fields: Fields, name: string): readonly string[] {
-  const ids = checkArray(name, fields[name], storable, refuseArgument);
+  const ids = checkArray(name, fields[name], checkStorable, refuseArgument);
   if (ids.length > 0 && ids.length <= MOST_IDS) return [...new Set(ids)];
   throw new InvalidArgumentError(name, fields[name], `must have 1 to ${MOST_IDS} entries`);
 }
@@ -87,6 +84,20 @@ export function limitedFieldsOf(record: LimitedRecord | BudgetRecord, spending?:
     created_at: record.createdAt ?? null,
     updated_at: record.updatedAt ?? null,
   };
+}
+
+/**
+ * Returns a record with the limits of the budget that it refers to, as LiteLLM shows them in
+ * `litellm_budget_table`.
+ */
+export async function withSharedLimits<R extends LimitedRecord>(directory: DirectoryService, record: R): Promise<R> {
+  const { budget: id } = record;
+  const budget = id === undefined ? undefined : await directory.find('budgets', id);
+  if (budget === undefined) return record;
+  const limits = limitsWithBudget(record, budget);
+  const modelLimits = record.modelLimits ?? budget.modelLimits;
+  const softBudgetUsd = record.softBudgetUsd ?? budget.softBudgetUsd;
+  return { ...record, ...definedFields({ limits, modelLimits, softBudgetUsd }) };
 }
 
 /** Creates a 404 in OpenAI's format. */

@@ -78,7 +78,10 @@ const ROUTES: Readonly<Record<string, readonly Route[]>> = {
     post('unblock', ({ teams }, body, by) => teams.block(body, false, by)),
     get('info', ({ teams }, query, by) => teams.info(query, by)),
     get('list', ({ teams }, query, by) => teams.list(query, by)),
+    // Users cannot join teams themselves.
+    get('available', () => Promise.resolve([])),
   ],
+  'v2/user': [get('info', ({ users }, query, by) => users.row(query, by))],
   'v2/team': [get('list', ({ teams }, query, by) => teams.listPages(query, by))],
   user: [
     post('new', ({ users }, body, by) => users.create(body, by)),

@@ -15,6 +15,7 @@ import {
   renamed,
   settingsOf,
   textIn,
+  withSharedLimits,
   type Fields,
 } from './directory-fields.js';
 import type { Requester } from './requester.js';
@@ -74,7 +75,7 @@ export class OrganizationApi {
       for (const id of ids) {
         rows.push(await this.row(existing(await this.directory.find('organizations', id), 'organization', 'organization_ids')));
         const { total } = await this.directory.list('teams', { organization: id, limit: 1 });
-        if (total > 0) throw new InvalidArgumentError('organization_ids', id, 'must not have teams: delete or move them first');
+        if (total > 0) throw new InvalidArgumentError('organization_ids', id, 'must not have teams; delete or move them first');
       }
       for (const id of ids) await this.directory.delete('organizations', id, requester.by);
       return rows;
@@ -87,7 +88,7 @@ export class OrganizationApi {
       this.directory.spendingOf('organizations', organization),
       this.directory.list('teams', { organization: id, limit: MOST }),
     ]);
-    const { spend, ...limits } = limitedFieldsOf(organization, spending);
+    const { spend, ...limits } = limitedFieldsOf(await withSharedLimits(this.directory, organization), spending);
     return {
       organization_id: id,
       organization_alias: alias ?? null,

@@ -17,7 +17,7 @@ export async function deleteKeysOf(keys: ApiKeyService, query: ApiKeyQuery, by: 
         if (!(error instanceof InvalidArgumentError)) throw error;
       }
     }
-    // Where some are gone, others have taken their place. A page may lack keys that are unreadable.
+    // Deleted keys make room for the next ones. A page can lack unreadable keys.
     if (deleted === 0) offset += PAGE;
     if (offset >= total) return;
   }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { checkObject, checkOneOf, checkString, refuseArgument } from '../../common/options.js';
-import { fieldsOf as keyFieldsOf, unlessEmpty } from '../../keys/api/key-fields.js';
+import { unlessEmpty } from '../../keys/api/key-fields.js';
+import { keyRowOf } from '../../keys/api/key-rows.js';
 import { limitChangesOf } from '../../keys/api/limit-fields.js';
 import { LAST_PAGE, wholeNumber } from '../../keys/api/audit-api.js';
 import type { ApiKeyService } from '../../keys/api-keys.service.js';
@@ -91,7 +92,7 @@ export class TeamApi {
       return {
         team_id: id,
         team_info: await this.row(team, members),
-        keys: shown.map(keyFieldsOf),
+        keys: await Promise.all(shown.map((key) => keyRowOf(this.keys, key))),
         team_memberships: await Promise.all(members.map((member) => this.membership(member))),
       };
     });
@@ -112,7 +113,8 @@ export class TeamApi {
       const page = wholeNumber('page', fields.page, 1, LAST_PAGE);
       const size = wholeNumber('page_size', fields.page_size, DEFAULT_PAGE_SIZE, LARGEST_PAGE);
       const { rows, total } = await this.matching(fields, requester, { limit: size, offset: (page - 1) * size });
-      return { teams: rows, total, page, page_size: size, total_pages: Math.ceil(total / size) };
+      const counted = rows.map((row) => ({ ...row, members_count: (row.members as readonly string[]).length }));
+      return { teams: counted, total, page, page_size: size, total_pages: Math.ceil(total / size) };
     });
   }
 
@@ -148,10 +150,10 @@ export class TeamApi {
       const limits = memberChangesOf(fields, {});
       const joined: TeamMemberRecord[] = [];
       for (const member of members) joined.push(await this.join(team.id, member, settingsOf(limits), requester));
-      const users = await this.usersOf(joined);
+      const emails = await this.emailsOf(joined);
       return {
         ...(await this.row(team)),
-        updated_users: users.map(({ id, email }) => ({ user_id: id, user_email: email ?? null })),
+        updated_users: joined.map(({ user }) => ({ user_id: user, user_email: emails.get(user) ?? null })),
         updated_team_memberships: await Promise.all(joined.map((member) => this.membership(member))),
       };
     });
@@ -177,7 +179,7 @@ export class TeamApi {
       const role = fields.role === undefined ? {} : { role: checkOneOf('role', fields.role, ROLES, refuseArgument) };
       const changes = (before: TeamMemberRecord): DirectoryChanges<'team_members'> => ({ ...role, ...memberChangesOf(fields, before) });
       const member = existing(await this.directory.update('team_members', id, changes, requester.by), 'member', 'user_id');
-      const [{ email }] = await this.usersOf([member]);
+      const email = (await this.emailsOf([member])).get(user);
       const { limits = {} } = member;
       return {
         team_id: team.id,
@@ -211,15 +213,9 @@ export class TeamApi {
     };
     const { records, total } = await this.directory.list('teams', query);
     const members = records.length === 0 ? [] : await this.membersOf(records.map(({ id }) => id));
-    const rows = await Promise.all(
-      records.map((team) =>
-        this.row(
-          team,
-          members.filter((member) => member.team === team.id),
-        ),
-      ),
-    );
-    return { rows, total };
+    const emails = await this.emailsOf(members);
+    const membersOf = (id: string): readonly TeamMemberRecord[] => members.filter(({ team }) => team === id);
+    return { rows: await Promise.all(records.map((team) => this.row(team, membersOf(team.id), emails))), total };
   }
 
   private async managed(fields: Fields, requester: Requester): Promise<TeamRecord> {
@@ -270,7 +266,7 @@ export class TeamApi {
       return { user: await this.directory.find('users', id), userId: id, email: optionalTextIn(fields, 'user_email'), role: known };
     const text = checkString(`${path}${email === undefined ? 'user_id' : 'user_email'}`, email, refuseArgument);
     const { records } = await this.directory.list('users', { email: text, limit: 2 });
-    if (records.length > 1) throw new InvalidArgumentError(`${path}user_email`, text, 'must match only one user: set user_id instead');
+    if (records.length > 1) throw new InvalidArgumentError(`${path}user_email`, text, 'must match exactly one user; set user_id instead');
     return { user: records[0], userId: records[0]?.id ?? randomUUID(), email: text, role: known };
   }
 
@@ -288,21 +284,27 @@ export class TeamApi {
     return this.directory.create('team_members', { id, team, user: userId, ...settingsOf(changes) }, by);
   }
 
-  private async usersOf(members: readonly TeamMemberRecord[]): Promise<readonly Pick<UserRecord, 'id' | 'email'>[]> {
-    const { records } = await this.directory.list('users', { ids: members.map(({ user }) => user), limit: MOST_MEMBERS });
-    const byId = new Map(records.map((user) => [user.id, user]));
-    return members.map(({ user }) => byId.get(user) ?? { id: user });
+  /** The addresses of members, by user. */
+  private async emailsOf(members: readonly TeamMemberRecord[]): Promise<ReadonlyMap<string, string>> {
+    const ids = [...new Set(members.map(({ user }) => user))];
+    const emails = new Map<string, string>();
+    for (let from = 0; from < ids.length; from += MOST_MEMBERS) {
+      const { records } = await this.directory.list('users', { ids: ids.slice(from, from + MOST_MEMBERS), limit: MOST_MEMBERS });
+      for (const { id, email } of records) if (email !== undefined) emails.set(id, email);
+    }
+    return emails;
   }
 
-  private async row(team: TeamRecord, members?: readonly TeamMemberRecord[]): Promise<Fields> {
+  private async row(team: TeamRecord, members?: readonly TeamMemberRecord[], known?: ReadonlyMap<string, string>): Promise<Fields> {
     const of = members ?? (await this.membersOf([team.id]));
+    const emails = known ?? (await this.emailsOf(of));
     return {
       team_id: team.id,
       team_alias: team.alias ?? null,
       organization_id: team.organization ?? null,
       admins: of.filter(({ role }) => role === 'admin').map(({ user }) => user),
       members: of.map(({ user }) => user),
-      members_with_roles: of.map(({ user, role = 'user' }) => ({ user_id: user, role })),
+      members_with_roles: of.map(({ user, role = 'user' }) => ({ user_id: user, user_email: emails.get(user) ?? null, role })),
       metadata: team.metadata ?? {},
       models: team.models ?? [],
       model_aliases: team.modelAliases ?? {},

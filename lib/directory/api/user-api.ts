@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { HttpException } from '@nestjs/common';
 import { InvalidArgumentError } from '../../common/errors.js';
-import { checkBoolean, checkObject, refuseArgument } from '../../common/options.js';
-import { changesOf as keyChangesOf, fieldsOf as keyFieldsOf } from '../../keys/api/key-fields.js';
+import { checkBoolean, checkObject, checkOneOf, refuseArgument } from '../../common/options.js';
+import { changesOf as keyChangesOf } from '../../keys/api/key-fields.js';
 import { limitChangesOf } from '../../keys/api/limit-fields.js';
+import { changedKeyRowOf, keyRowOf } from '../../keys/api/key-rows.js';
 import { LAST_PAGE, wholeNumber } from '../../keys/api/audit-api.js';
 import type { ApiKeyService } from '../../keys/api-keys.service.js';
 import { memberId, type TeamMemberRecord, type UserRecord } from '../directory-records.js';
@@ -31,6 +32,8 @@ const SETTINGS = [...Object.keys(NAMED), ...LIMITING, 'models'];
 /** Fields of the key that is created with a user. */
 const KEY_FIELDS = ['auto_create_key', 'key_alias', 'duration'];
 const LIST_FIELDS = 'role user_ids user_email team search page page_size sort_by sort_order'.split(' ');
+/** LiteLLM's roles. */
+const ROLES = 'proxy_admin proxy_admin_viewer org_admin internal_user internal_user_viewer team customer'.split(' ');
 const DEFAULT_PAGE_SIZE = 25;
 const MOST_KEYS = 1_000;
 
@@ -60,8 +63,8 @@ export class UserApi {
         await this.directory.create('team_members', member, requester.by);
       }
       const created = hasKey ? await this.keys.create(settings, undefined, requester.by) : undefined;
-      const key = created && { ...keyFieldsOf(created.record), key: created.key };
-      return { ...key, ...(await this.row(user)), key: created?.key ?? null };
+      const key = created && { ...(await changedKeyRowOf(this.keys, created.record)), key: created.key };
+      return { ...key, ...(await this.rowOf(user)), key: created?.key ?? null };
     });
   }
 
@@ -70,14 +73,17 @@ export class UserApi {
       requester.checkMaster();
       const { user_id, ...fields } = checkBody(body, [...SETTINGS, 'user_id']);
       const named = optionalTextIn({ user_id }, 'user_id');
-      const byEmail = named === undefined ? await this.byEmail(optionalTextIn(fields, 'user_email') ?? '') : undefined;
+      const email = optionalTextIn(fields, 'user_email');
+      if (named === undefined && email === undefined)
+        throw new InvalidArgumentError('user_id', user_id, 'must be set, unless user_email is set');
+      const byEmail = named === undefined ? await this.byEmail(email ?? '') : undefined;
       const id = existing(named ?? byEmail?.id, 'user', 'user_id');
       const user = existing(
         await this.directory.update('users', id, (before) => changesOf(fields, before), requester.by),
         'user',
         'user_id',
       );
-      return { user_id: id, data: await this.row(user) };
+      return { user_id: id, data: await this.rowOf(user) };
     });
   }
 
@@ -96,10 +102,20 @@ export class UserApi {
       const { records: teams } = ids.length === 0 ? { records: [] } : await this.directory.list('teams', { ids, limit: MOST_KEYS });
       return {
         user_id: id,
-        user_info: await this.row(user, ids),
-        keys: keys.records.map(keyFieldsOf),
+        user_info: await this.rowOf(user, ids),
+        keys: await Promise.all(keys.records.map((key) => keyRowOf(this.keys, key))),
         teams: teams.map(({ id: team, alias }) => ({ team_id: team, team_alias: alias ?? null })),
       };
+    });
+  }
+
+  /** The user alone, without keys and teams. */
+  async row(query: unknown, requester: Requester): Promise<Fields> {
+    return answering(query, 'user_id', async () => {
+      const id = optionalTextIn(checkBody(query, ['user_id']), 'user_id') ?? requester.user;
+      if (id === undefined) throw new InvalidArgumentError('user_id', undefined, 'must be set, because the key has no user');
+      requester.checkMayReadUser(id);
+      return this.rowOf(existing(await this.directory.find('users', id), 'user', 'user_id'));
     });
   }
 
@@ -122,13 +138,13 @@ export class UserApi {
         limit: size,
         offset: (page - 1) * size,
       });
-      const users = await Promise.all(records.map((user) => this.row(user)));
+      const users = await Promise.all(records.map((user) => this.rowOf(user)));
       return { users, total, page, page_size: size, total_pages: Math.ceil(total / size) };
     });
   }
 
-  /** Deletes all records and their keys, or none if one does not exist. */
-  async delete(body: unknown, requester: Requester): Promise<Fields> {
+  /** Deletes all records and their keys, or none if one does not exist. Returns how many. */
+  async delete(body: unknown, requester: Requester): Promise<number> {
     return answering(body, 'user_id', async () => {
       requester.checkMaster();
       const ids = idsIn(checkBody(body, ['user_ids']), 'user_ids');
@@ -137,14 +153,14 @@ export class UserApi {
         await deleteKeysOf(this.keys, { user: id }, requester.by);
         await this.directory.delete('users', id, requester.by);
       }
-      return { deleted_users: ids };
+      return ids.length;
     });
   }
 
   private async byEmail(email: string): Promise<UserRecord | undefined> {
     if (email === '') return undefined;
     const { records } = await this.directory.list('users', { email, limit: 2 });
-    if (records.length > 1) throw new InvalidArgumentError('user_email', email, 'must match only one user: set user_id instead');
+    if (records.length > 1) throw new InvalidArgumentError('user_email', email, 'must match exactly one user; set user_id instead');
     return records[0];
   }
 
@@ -167,7 +183,7 @@ export class UserApi {
     return found;
   }
 
-  private async row(user: UserRecord, teams?: readonly string[]): Promise<Fields> {
+  private async rowOf(user: UserRecord, teams?: readonly string[]): Promise<Fields> {
     const members =
       teams ?? (await this.directory.list('team_members', { user: user.id, limit: MOST_KEYS })).records.map(({ team }) => team);
     return {
@@ -185,6 +201,8 @@ export class UserApi {
 }
 
 function changesOf(fields: Fields, before: Partial<UserRecord>): DirectoryChanges<'users'> {
+  const { user_role: role } = fields;
+  if (role !== undefined && role !== null && role !== '') checkOneOf('user_role', role, ROLES, refuseArgument);
   return { ...renamed(fields, NAMED), ...modelsIn(fields), ...limitChangesOf(fields, before) };
 }
 

@@ -8,13 +8,12 @@ import { checkModelAccess } from '../../keys/model-access.js';
 import { contentTypeFault } from '../body/request-body.js';
 import { GATEWAY_CONTEXT, type GatewayContext } from '../gateway.context.js';
 import { GATEWAY_ROUTE, type MountedRoute } from '../routes/mounted-route.js';
+import type { OwnRequest } from '../routes/route.js';
 import type { KeyedRequest } from './anonymous.js';
 import { keyFaultOf, siteFaultOf } from './checks.js';
+import { takeQueryKey } from './query-key.js';
 
-interface Asked extends KeyedRequest {
-  readonly method: string;
-  readonly body?: unknown;
-}
+type Asked = KeyedRequest & OwnRequest;
 
 /** Express's response, or Fastify's reply. */
 interface Answering {
@@ -36,6 +35,7 @@ export class AccessGuard implements CanActivate {
     const state = RequestContext.of(request);
     const mounted = Reflect.getMetadata(GATEWAY_ROUTE, context.getHandler()) as MountedRoute;
     const isChecked = state.checkedRoute === mounted;
+    if (mounted.route.api === 'google') takeQueryKey(request);
     if (!state.isAdmitted) {
       const denial =
         siteFaultOf(request, this.gateway.options.allowedHosts, () => corsOriginOf(http.getResponse<Answering>())) ??
@@ -46,8 +46,14 @@ export class AccessGuard implements CanActivate {
     if (fault !== undefined) throw fault;
     if (this.gateway.budget !== null) state.shared = this.gateway.budget;
     const { principal } = state;
+    const { route } = mounted;
+    if (principal?.mayRequest !== undefined) {
+      const { mayRequest } = principal;
+      const isAllowed = route.allowedAs === undefined ? mayRequest(route.path) : route.allowedAs(request).some((path) => mayRequest(path));
+      if (!isAllowed) throw new ApiKeyError('route_not_allowed');
+    }
+    if (route.prepare !== undefined) await route.prepare(request);
     if (principal === undefined) return true;
-    if (principal.mayRequest?.(mounted.route.path) === false) throw new ApiKeyError('route_not_allowed');
     if (principal.modelAliases !== undefined) resolveModelAlias(principal, request.body);
     if (principal.mayCall !== MAY_CALL_ANY) checkModelAccess(principal, request.body);
     const { keys } = this.gateway;

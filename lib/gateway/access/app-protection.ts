@@ -7,8 +7,10 @@ import { earlyAnswer, type EarlyAnswer } from '../body/early-answer.js';
 import { gatewayError } from '../errors.js';
 import type { GatewayContext } from '../gateway.context.js';
 import type { ResolvedAppProtection } from '../gateway.options.js';
+import { isOfGoogle } from '../routes/google-paths.js';
 import { AnonymousPrincipal } from './anonymous.js';
 import { keyFaultOf, siteFaultOf } from './checks.js';
+import { takeQueryKey } from './query-key.js';
 
 type Adapter = NonNullable<HttpAdapterHost['httpAdapter']>;
 
@@ -71,7 +73,10 @@ export function protectApp(adapter: Adapter, gateway: GatewayContext, protection
   whenComposed(adapter, () => useBeforeAnswers(adapter.getInstance<ExpressApp>(), check));
 }
 
-/** Before all that answers, also what the app added earlier: its documentation, static files. */
+/**
+ * Before everything that answers, including routes that the app added earlier, such as its
+ * documentation and static files.
+ */
 function useBeforeAnswers(app: ExpressApp, check: Middleware): void {
   app.use(check);
   const stack = (app._router ?? app.router)?.stack ?? [];
@@ -92,6 +97,8 @@ async function denialOf(
 ): Promise<EarlyAnswer | undefined> {
   const [path] = (request.originalUrl ?? request.url ?? '').split('?', 1);
   const state = RequestContext.of(request);
+  const isGoogles = isOfGoogle(path);
+  if (isGoogles) takeQueryKey(request);
   let fault: Error | undefined = siteFaultOf(request, gateway.options.allowedHosts, corsOrigin);
   // A preflight has no key. If CORS has allowed its site without answering, the app does.
   if (fault === undefined && (request.method !== 'OPTIONS' || corsOrigin() === undefined)) {
@@ -103,7 +110,7 @@ async function denialOf(
     return undefined;
   }
   boundUnreadBody(request);
-  return earlyAnswer(fault, { endpoint: /\/messages(?:\/|$)/.test(path) ? 'messages' : 'chat' });
+  return earlyAnswer(fault, { endpoint: /\/messages(?:\/|$)/.test(path) ? 'messages' : 'chat', ...(isGoogles && { api: 'google' }) });
 }
 
 /** On a path that needs no key, a valid one still counts: handlers may show its owner more. */

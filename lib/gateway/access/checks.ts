@@ -7,7 +7,7 @@ import { gatewayError } from '../errors.js';
 import type { GatewayContext } from '../gateway.context.js';
 import { anonymousPrincipal, type KeyedRequest } from './anonymous.js';
 
-const ONLY_HERE = 'This gateway has no master key, so only clients on the same machine can use it, without a proxy.';
+const ONLY_HERE = 'This gateway has no master key, so it only accepts clients on the same machine that connect without a proxy.';
 const SCHEME_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 /** A dot and a top-level domain, as the names of web sites have. */
 const SITE_NAME = /\.[a-z][a-z0-9-]*\.?$/;
@@ -28,7 +28,7 @@ export async function keyFaultOf(
   if (keys === null) {
     if (openTo !== null) return gatewayError(401, 'invalid_api_key', ONLY_HERE);
     const fault = masterKey?.faultIn(request.headers);
-    // Limits count under the key that was checked, whatever other headers say.
+    // Limits are charged to the verified key, regardless of other headers.
     if (masterKey !== null && fault === undefined) state.principal ??= MASTER_PRINCIPAL;
     return fault;
   }
@@ -63,7 +63,7 @@ export function siteFaultOf(
   if (allowedHosts !== null && isForeignHost(headers.host, allowedHosts)) {
     return gatewayError(403, 'host_not_allowed', 'This host is not allowed; the operator can add it to the allowed hosts.');
   }
-  // Programs name no site.
+  // Programs send no site.
   if (headers['sec-fetch-site'] === undefined && headers.origin === undefined) return undefined;
   if (!isCrossSite(method, headers)) return undefined;
   const allowed = corsOrigin();
@@ -75,7 +75,7 @@ export function siteFaultOf(
 /**
  * Returns whether a browser sent the request from a page of another site. Checks `Sec-Fetch-Site`
  * or, over plain HTTP, where browsers omit it, compares `Origin` with the host. Programs send
- * neither. Following a link is not cross-site.
+ * neither. A followed link does not count as cross-site.
  */
 export function isCrossSite(method: string, headers: IncomingHttpHeaders): boolean {
   const site = headers['sec-fetch-site'];
@@ -85,7 +85,8 @@ export function isCrossSite(method: string, headers: IncomingHttpHeaders): boole
 }
 
 /**
- * Returns whether `Host` may be another site's name that resolves to this machine (DNS rebinding).
+ * Returns whether `Host` could be another site's name that resolves to this machine (DNS
+ * rebinding).
  * @param hosts names of this server, in lower case
  */
 export function isForeignHost(host: string | undefined, hosts: readonly string[]): boolean {

@@ -1,7 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { HttpException } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import { keyIn } from '../../keys/api-key.js';
+import { keyIn, isSameKey, keyHashOf } from '../../keys/api-key.js';
 import { gatewayError } from '../errors.js';
 
 /** The key that all requests have to send, kept as its hash. */
@@ -13,7 +12,7 @@ export class MasterKey {
     key: string,
     private readonly header: string | null = null,
   ) {
-    this.hash = hashOf(key);
+    this.hash = keyHashOf(key);
   }
 
   /** Returns the error for a request without the master key. */
@@ -22,13 +21,13 @@ export class MasterKey {
     return gatewayError(401, 'invalid_api_key', 'Incorrect or missing API key: send the master key as Authorization: Bearer <key>.');
   }
 
-  /** Takes the same time for every wrong key. */
+  /** A secret of all processes with the same key. */
+  get sharedSecret(): string {
+    return this.hash.toString('hex');
+  }
+
   private isIn(headers: IncomingHttpHeaders): boolean {
     const sent = keyIn(headers, this.header);
-    return sent !== undefined && timingSafeEqual(hashOf(sent), this.hash);
+    return sent !== undefined && isSameKey(keyHashOf(sent), this.hash);
   }
-}
-
-function hashOf(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
 }

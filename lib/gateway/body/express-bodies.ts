@@ -7,6 +7,7 @@ import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy, type RateLimitPrecheck } from '../../http/guard/precheck.js';
 import { RequestContext } from '../../http/request-context.js';
 import { keyFaultOf } from '../access/checks.js';
+import { takeQueryKey } from '../access/query-key.js';
 import type { GatewayContext } from '../gateway.context.js';
 import { handlerOf, type MountedRoute } from '../routes/mounted-route.js';
 import { earlyAnswer } from './early-answer.js';
@@ -44,6 +45,13 @@ interface ReadRoute {
 
 /** By method and path, such as `POST v1/responses`. */
 type RouteTable = Map<string, ReadRoute>;
+
+/** A path with parameters, as its parts. */
+interface ParameterRoute {
+  readonly method: string;
+  readonly parts: readonly string[];
+  readonly route: ReadRoute;
+}
 
 /** The routes of each gateway of an app, by their paths without the app's prefix. */
 const gateways = new WeakMap<ExpressApp, RouteTable[]>();
@@ -94,8 +102,9 @@ export function readExpressBodies(
       refusals.isBehind = true;
     });
   }
-  const table: RouteTable = new Map();
-  tables.push(table);
+  // Those at the root may have another prefix than the gateway's path.
+  const [table, atRoot]: readonly RouteTable[] = [new Map(), new Map()];
+  tables.push(table, atRoot);
   for (const mounted of mountedRoutes) {
     const { body, method } = mounted.route;
     if (body === 'none') continue;
@@ -109,19 +118,26 @@ export function readExpressBodies(
       jsonBounds: options.jsonBounds,
       listBounds: client.bodyBounds,
     };
-    for (const path of mounted.paths) table.set(`${method} ${path.toLowerCase()}`, route);
+    const own = mounted.route.atRoot === 'only' ? atRoot : table;
+    for (const path of mounted.paths) own.set(`${method} ${path.toLowerCase()}`, route);
   }
 }
 
 function bodyReader(app: ExpressApp, tables: readonly RouteTable[], refusals: Refusals): ExpressMiddleware {
   let routes: RouteTable | undefined;
+  let withParameters: readonly ParameterRoute[] = [];
   return (request, response, next) => {
-    // Nest adds the routes after the modules, with the prefixes that the app gives them.
-    routes ??= prefixedRoutes(app, tables);
-    const route = routes.get(`${request.method} ${normalized(request.path)}`);
+    if (routes === undefined) {
+      // Nest adds the routes after the modules, with the prefixes that the app gives them.
+      routes = prefixedRoutes(app, tables);
+      withParameters = parameterRoutes(routes);
+    }
+    const path = normalized(request.path);
+    const route = routes.get(`${request.method} ${path}`) ?? findRoute(withParameters, request.method, path);
     if (route === undefined || request.readableEnded) return next();
     const { mounted, precheck, access, maxBodyBytes, json, jsonBounds, listBounds } = route;
     const state = RequestContext.of(request);
+    if (mounted.route.api === 'google') takeQueryKey(request);
     const reject = (error: unknown): void => refusals.add(request, response, { error, mounted }, next);
     const read = (): void => {
       const limit = typeof maxBodyBytes === 'number' ? maxBodyBytes : maxBodyBytes(request);
@@ -137,7 +153,7 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[], refusals: Re
         next();
       }, reject);
     };
-    // A middleware before this one listens, and the bytes would pass while the key is checked.
+    // An earlier middleware is already listening, so bytes would be lost while the key is checked.
     const isHeld = request.listenerCount('data') > 0;
     if (isHeld) request.pause();
     const goOn = (): void => void (isHeld && request.resume());
@@ -179,6 +195,23 @@ function prefixedRoutes(app: ExpressApp, tables: readonly RouteTable[]): RouteTa
     }
   }
   return prefixed;
+}
+
+/** In the order in which the app tries them. */
+function parameterRoutes(routes: RouteTable): readonly ParameterRoute[] {
+  return [...routes]
+    .filter(([name]) => name.includes('/:'))
+    .map(([name, route]) => {
+      const [method, path] = name.split(' ');
+      return { method, parts: path.split('/'), route };
+    });
+}
+
+function findRoute(routes: readonly ParameterRoute[], method: string | undefined, path: string): ReadRoute | undefined {
+  const asked = path.split('/');
+  const isMatch = ({ parts }: ParameterRoute): boolean =>
+    parts.length === asked.length && parts.every((part, at) => part.startsWith(':') || part === asked[at]);
+  return routes.find((each) => each.method === method && isMatch(each))?.route;
 }
 
 /** All routes of an app, as `POST v1/responses`. */

@@ -5,6 +5,7 @@ import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { mayBeLarge } from '../../http/body/body-object.js';
 import { precheckBy } from '../../http/guard/precheck.js';
 import { keyFaultOf } from '../access/checks.js';
+import { takeQueryKey } from '../access/query-key.js';
 import type { GatewayContext } from '../gateway.context.js';
 import { GATEWAY_ROUTE, handlerOf, type MountedRoute } from '../routes/mounted-route.js';
 import { earlyAnswer } from './early-answer.js';
@@ -40,8 +41,8 @@ export interface FastifyInstance {
 }
 
 /**
- * Reads the bodies of the gateway's routes on Fastify, and answers what is wrong with them before
- * Nest sees the request. Other routes keep the app's own limits and parsers.
+ * Reads the bodies of the gateway's routes on Fastify, and rejects invalid ones before Nest sees
+ * the request. Other routes keep the app's own limits and parsers.
  */
 export function readFastifyBodies(instance: FastifyInstance, gateway: GatewayContext, routes: readonly MountedRoute[]): void {
   instance.addHook('onRoute', (route) => {
@@ -73,7 +74,7 @@ interface Arriving {
   /** Of its body, in bytes. */
   readonly limit: number;
   body?: unknown;
-  /** The headers by which Fastify would know of a body. */
+  /** The headers from which Fastify detects a body. */
   hidden?: Pick<IncomingHttpHeaders, 'content-type' | 'content-length' | 'transfer-encoding'>;
 }
 
@@ -105,6 +106,7 @@ function reading(
         if (mayBeLarge(raw.headers)) precheck(request, reply, done);
         else done();
       };
+      if (mounted.route.api === 'google') takeQueryKey(raw);
       keyFaultOf(gateway, raw, state).then(checkHead, done);
     },
     preParsing: ({ raw }, _reply, payload, done) => {
@@ -116,7 +118,7 @@ function reading(
         const { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding } = headers;
         arrived.body = body;
         arrived.hidden = { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding };
-        // Set to nothing: deleting would make an object of headers slow to read.
+        // Set to `undefined`, because deleting would make the headers object slow to read.
         headers['content-type'] = headers['content-length'] = headers['transfer-encoding'] = undefined;
         done(null, payload);
       }, done);

@@ -30,8 +30,9 @@ export interface BodyReading {
 }
 
 /**
- * Memory is allocated for so many times what has arrived: clients may state more than they send.
- * 2,000 connections with one byte each of 4 MiB took 8 GB and held up the event loop for 4 s.
+ * Memory is allocated for this multiple of the received bytes, because clients can state more than
+ * they send. 2,000 connections with one byte each of 4 MiB took 8 GB and held up the event loop for
+ * 4 s.
  */
 const GROWTH = 8;
 /**
@@ -40,7 +41,7 @@ const GROWTH = 8;
  */
 const MOVED = 2;
 
-/** The real one: the turns of the loop go on where a test has replaced the timers. */
+/** The real timer, so that reading continues if a test has replaced the timers. */
 const afterPolling = setImmediate;
 
 /**
@@ -101,7 +102,7 @@ export async function readForm(bytes: Buffer, contentType: string): Promise<obje
 
 /**
  * Reads the body of a request: JSON, or the text fields of a form.
- * @throws HttpException for a body that is not what its type says, or out of bounds: then its rest
+ * @throws HttpException for a body that does not match its type or exceeds a bound; the rest of it
  * is not kept. InvalidArgumentError for a broken form, and a list above its bound.
  */
 export async function readRequestBody(request: IncomingMessage, reading: BodyReading): Promise<unknown> {
@@ -129,11 +130,11 @@ export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody
   const isForm = body === 'form';
   if (isPlain && (isForm ? FORM_TYPE : JSON_TYPE).test(type ?? '')) {
     if (isForm || CHARSETS.includes(charsetIn(type ?? ''))) return undefined;
-    // The bytes would be read as UTF-8, and other characters than the client's be forwarded.
+    // The bytes would be read as UTF-8, and the wrong characters would be forwarded.
     return gatewayError(415, null, 'The body must be JSON in UTF-8.');
   }
   const words = isForm ? 'multipart/form-data' : 'application/json';
-  return gatewayError(415, null, `The body must be sent as ${words}, and not compressed.`);
+  return gatewayError(415, null, `The body must be sent as ${words}, without compression.`);
 }
 
 /** Checks the headers that describe the body of a request. @param limit in bytes */
@@ -154,7 +155,7 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
   return new Promise((resolve, reject) => {
     const body = new ReceivedBytes(Number(request.headers['content-length']));
     const stop = (): void => {
-      // It fails when its client leaves: an error without a listener would end the process.
+      // It fails when its client disconnects; an error without a listener would end the process.
       payload.off('data', read).off('end', complete).off('error', fail).on('error', ignore);
       request.off('close', leave);
     };
@@ -165,7 +166,7 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
     const refuse = (error: Error): void => {
       fail(error);
       boundUnreadBody(request);
-      // Without a reader the rest would stay in the socket, and the answer after it.
+      // Without a reader, the rest would stay in the socket and block the response.
       payload.resume();
     };
     let leftInTurn = READ_IN_TURN;
@@ -188,7 +189,7 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
       resolve(body.whole());
     };
     const leave = (): void => {
-      // A request that is complete closes before a stream after it has ended.
+      // A complete request emits `close` before a piped stream has ended.
       if (!request.complete) fail(new RequestCancelledError(new Error('the client closed the connection')));
     };
     payload.on('data', read).on('end', complete).on('error', fail);

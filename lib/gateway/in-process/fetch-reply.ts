@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 
 type HeaderFields = Record<string, number | string | string[] | undefined>;
 
-/** Bytes that wait for the reader of a stream until the provider is told to wait. */
+/** Number of buffered bytes of a stream from which on the provider is paused. */
 const MOST_WAITING = 64 * 1024;
 
 /**

@@ -4,9 +4,10 @@ import { retryAfterHeaders } from '../../http/retry-after-headers.js';
 import { setFailedCall } from '../../calls/answer/answer-headers.js';
 import { beginCall, type BegunCall, type InProcessCallSettings, type ModelGroups } from '../../calls/in-process-calls.js';
 import { readForm } from '../body/request-body.js';
-import { answerTo, errorBody, gatewayError } from '../errors.js';
+import { answerTo, errorBody, gatewayError, type ClientApi } from '../errors.js';
 import type { GatewayContext } from '../gateway.context.js';
-import type { GatewayExchange, GatewayReply, GatewayRequest } from '../routes/route.js';
+import { apiOf, type GatewayExchange, type GatewayReply, type GatewayRequest } from '../routes/route.js';
+import { TenantIds } from '../tenant-ids.js';
 import { FetchReply } from './fetch-reply.js';
 import { findRoute, type FoundRoute } from './routes.js';
 
@@ -25,12 +26,14 @@ interface ErrorFacts {
 }
 
 /**
- * Serves the gateway's API to SDKs in this process, without a server: whatever the address, the end
- * of its path is the route. A path that is none of the gateway's is a 404; nothing is ever sent to
- * the address.
+ * Serves the gateway's API to SDKs in this process, without a server. The end of a URL's path
+ * selects the route, regardless of the host; other paths return 404. Nothing is ever sent to the
+ * URL.
  * @throws InvalidArgumentError for an unknown setting
  */
-export function gatewayFetch(gateway: GatewayContext & ModelGroups, settings: InProcessCallSettings): GatewayFetch {
+export function gatewayFetch(given: Omit<GatewayContext, 'tenantIds'> & ModelGroups, settings: InProcessCallSettings): GatewayFetch {
+  // In-process callers get the providers' own ids.
+  const gateway = { ...given, tenantIds: new TenantIds(undefined) };
   checkKnownKeys('settings', checkObject('settings', settings, refuseArgument), SETTINGS, refuseArgument);
   return async (input, init = {}) => {
     const isRequest = typeof input === 'object' && 'method' in input;
@@ -41,7 +44,7 @@ export function gatewayFetch(gateway: GatewayContext & ModelGroups, settings: In
     const method = (init.method ?? (isRequest ? input.method : 'GET')).toUpperCase();
     const headers = readHeaders(init.headers ?? (isRequest ? input.headers : undefined));
     const found = findRoute(method, pathname);
-    const isAnthropics = found?.route.endpoint === 'messages' || headers['anthropic-version'] !== undefined;
+    const api = headers['anthropic-version'] !== undefined ? 'anthropic' : found === undefined ? 'openai' : apiOf(found.route);
     let call: BegunCall | undefined;
     try {
       if (found === undefined) throw gatewayError(404, 'unknown_url', `Unknown route: ${method} ${pathname}.`);
@@ -49,9 +52,9 @@ export function gatewayFetch(gateway: GatewayContext & ModelGroups, settings: In
       const request: GatewayRequest = { method, url: pathname + search, headers, body, params: found.params };
       call = await beginCall(gateway, settings, request, signal);
       call.limits?.setHeaders(reply);
-      void handle({ gateway, found, call, request, reply, isAnthropics });
+      void handle({ gateway, found, call, request, reply, api });
     } catch (error) {
-      refuse(error, reply, isAnthropics);
+      refuse(error, reply, api);
     }
     return reply.answered;
   };
@@ -75,11 +78,11 @@ interface Handling {
   readonly call: BegunCall;
   readonly request: GatewayRequest;
   readonly reply: FetchReply;
-  readonly isAnthropics: boolean;
+  readonly api: ClientApi;
 }
 
 /** Ends with the answer, a stream's last event included. */
-async function handle({ gateway, found, call, request, reply, isAnthropics }: Handling): Promise<void> {
+async function handle({ gateway, found, call, request, reply, api }: Handling): Promise<void> {
   const exchange: GatewayExchange = {
     request,
     reply: reply as unknown as GatewayReply,
@@ -91,7 +94,7 @@ async function handle({ gateway, found, call, request, reply, isAnthropics }: Ha
     call.limits?.end(reply.destroyed);
   } catch (error) {
     call.limits?.end(true);
-    refuse(error, reply, isAnthropics);
+    refuse(error, reply, api);
   }
 }
 
@@ -114,17 +117,17 @@ function parsed(json: string): unknown {
 }
 
 /** Answers as the gateway does; SDKs do not retry, because retries and fallbacks were made here. */
-function refuse(error: unknown, reply: FetchReply, isAnthropics: boolean): void {
+function refuse(error: unknown, reply: FetchReply, api: ClientApi): void {
   if (reply.headersSent) return reply.destroy();
   const answer = answerTo(error);
-  // A mistake in the program is no answer of an API.
+  // A programming error is not an API response.
   if (answer.isUnexpected) return reply.fail(error);
   const { retryAfterMs, providerRequestId } = error as ErrorFacts;
   if (providerRequestId !== undefined) reply.setHeader('llm_provider-x-request-id', providerRequestId);
   setFailedCall(error, (name, value) => reply.setHeader(name, value));
   if (retryAfterMs !== undefined) setHeaders(reply, retryAfterHeaders(retryAfterMs));
   reply.setHeader('x-should-retry', 'false');
-  sendJson(reply, answer.status, errorBody(answer, isAnthropics, providerRequestId));
+  sendJson(reply, answer.status, errorBody(answer, api, providerRequestId));
 }
 
 function sendJson(reply: FetchReply, status: number, body: unknown): void {

@@ -17,7 +17,7 @@ const WITH_ID = ROUTES.filter(({ path }) => path.includes('/:id')).map((route) =
 const VERSION = '/v1/';
 
 /**
- * Finds the route of a request by the end of its path, whatever the SDK's base address is
+ * Finds the route of a request by the end of its path, regardless of the SDK's base URL
  * (`https://api.openai.com/v1`, `https://api.anthropic.com`, Azure's with its deployment).
  */
 export function findRoute(method: string, pathname: string): FoundRoute | undefined {
@@ -27,7 +27,7 @@ export function findRoute(method: string, pathname: string): FoundRoute | undefi
   const asked = pathname.slice(at < 0 ? 1 : at + VERSION.length).split('/');
   for (const { route, parts } of WITH_ID) {
     if (route.method !== method || parts[0] !== asked[0]) continue;
-    // The SDKs encode ids, slashes in them too.
+    // SDKs encode ids, including slashes.
     if (parts.length === asked.length && (parts[2] ?? '') === (asked[2] ?? '')) return { route, params: { id: decoded(asked[1]) } };
   }
   return undefined;

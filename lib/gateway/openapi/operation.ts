@@ -10,9 +10,20 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   completions: 'Text completion',
   embeddings: 'Embeddings',
   responses: 'Response',
-  countResponseTokens: 'Input tokens of a response',
+  countResponseTokens: 'Count the input tokens of a response',
+  compactResponse: 'Shorten a conversation',
+  retrieveResponse: 'Retrieve a stored response',
+  deleteResponse: 'Delete a stored response',
+  cancelResponse: 'Cancel a background response',
+  listInputItems: 'List the input items of a stored response',
+  createMessageBatch: 'Create a batch of messages',
+  listMessageBatches: 'List batches of messages',
+  retrieveMessageBatch: 'Retrieve a batch of messages',
+  messageBatchResults: 'Retrieve the results of a batch of messages',
+  cancelMessageBatch: 'Cancel a batch of messages',
+  deleteMessageBatch: 'Delete a batch of messages',
   messages: 'Message',
-  countMessageTokens: 'Input tokens of a message',
+  countMessageTokens: 'Count the input tokens of a message',
   images: 'Images',
   imageEdits: 'Image edits',
   imageVariations: 'Image variations',
@@ -30,15 +41,22 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   listBatches: 'Batches',
   retrieveBatch: 'A batch',
   cancelBatch: 'Cancel a batch',
-  models: 'Models that requests can name',
+  models: 'List available models',
   model: 'A model',
   liveliness: 'Whether the process answers',
   liveness: 'Whether the process answers',
-  readiness: 'Whether the process is ready for requests',
+  readiness: 'Whether the process accepts requests',
   modelInfo: 'Deployments, without their credentials',
+  modelInfoPages: 'Deployments in pages, without their credentials',
+  modelGroupInfo: 'Model groups with their limits and prices',
+  tokenCounter: 'Tokens of a prompt',
 };
 const STREAMED: ReadonlySet<string> = new Set(['chat', 'completions', 'responses', 'messages', 'images', 'transcriptions']);
-const BYTES: Readonly<Record<string, string>> = { speech: 'audio/mpeg', downloadFile: 'application/octet-stream' };
+const BYTES: Readonly<Record<string, string>> = {
+  speech: 'audio/mpeg',
+  downloadFile: 'application/octet-stream',
+  messageBatchResults: 'application/jsonl',
+};
 const PARAMETER = /:(\w+)/g;
 
 /** Returns the decorators that describe a route in the app's OpenAPI document. */
@@ -74,7 +92,7 @@ export function documentKeys(routes: readonly MountedRoute[]): void {
   }
 }
 
-function responsesOf({ name, endpoint }: GatewayRoute): object {
+function responsesOf({ name, endpoint, api }: GatewayRoute): object {
   const bytes = BYTES[name];
   const content: Record<string, { readonly schema: Schema }> = {};
   if (bytes !== undefined) content[bytes] = { schema: { type: 'string', format: 'binary' } };
@@ -82,7 +100,7 @@ function responsesOf({ name, endpoint }: GatewayRoute): object {
   if (STREAMED.has(name)) content['text/event-stream'] = { schema: { type: 'string' } };
   const answer = { 200: { description: 'The answer', content } };
   if (endpoint === 'health') return { ...answer, 503: { description: 'Not ready for requests' } };
-  const error = { 'application/json': { schema: endpoint === 'messages' ? ANTHROPIC_ERROR : OPENAI_ERROR } };
+  const error = { 'application/json': { schema: api === 'anthropic' || endpoint === 'messages' ? ANTHROPIC_ERROR : OPENAI_ERROR } };
   return {
     ...answer,
     '4XX': { description: 'The request is rejected', content: error },

@@ -32,6 +32,26 @@ const batchEntry = object({ id: text, object: named('batch'), endpoint: text, in
 const images = object({ created: integer, data: list(object({ b64_json: text, url: text })), usage: newUsage });
 const countRequest = object({ model, messages: list(object({})), system: content, tools: list(object({})) }, ['model', 'messages']);
 
+const deployments = object({ data: list(object({ model_name: text, litellm_params: object({}), model_info: object({}) })) }, ['data']);
+const storedResponse = object({
+  id: text,
+  object: named('response'),
+  status: text,
+  model: text,
+  output: list(object({ type: text })),
+  usage: newUsage,
+});
+const messageBatch = object({
+  id: text,
+  type: named('message_batch'),
+  processing_status: text,
+  results_url: { type: 'string', nullable: true },
+});
+const batchRequest = object({ custom_id: text, params: object({ model, max_tokens: integer, messages: list(object({})) }) }, [
+  'custom_id',
+  'params',
+]);
+
 /** The requests, by the names of routes. */
 export const REQUESTS: Readonly<Record<string, Schema>> = {
   chat: object(
@@ -56,7 +76,10 @@ export const REQUESTS: Readonly<Record<string, Schema>> = {
     { model, input: oneOf(text, list(object({}))), instructions: text, stream, max_output_tokens: integer, tools: list(object({})) },
     ['model', 'input'],
   ),
+  compactResponse: object({ model, input: oneOf(text, list(object({}))), instructions: text, previous_response_id: text }, ['model']),
+  createMessageBatch: object({ requests: list(batchRequest) }, ['requests']),
   countResponseTokens: object({ model, input: oneOf(text, list(object({}))), instructions: text, tools: list(object({})) }, ['model']),
+  tokenCounter: object({ model, prompt: text, messages: list(object({})), contents: list(object({})), tools: list(object({})) }, ['model']),
   messages: object(
     {
       model,
@@ -112,6 +135,16 @@ export const ANSWERS: Readonly<Record<string, Schema>> = {
     output: list(object({ type: text })),
     usage: newUsage,
   }),
+  compactResponse: object({ id: text, object: text, output: list(object({})), usage: newUsage }),
+  retrieveResponse: storedResponse,
+  cancelResponse: storedResponse,
+  deleteResponse: object({ id: text, object: text, deleted: flag }),
+  listInputItems: listOf(object({ id: text, type: text })),
+  createMessageBatch: messageBatch,
+  retrieveMessageBatch: messageBatch,
+  cancelMessageBatch: messageBatch,
+  deleteMessageBatch: object({ id: text, type: named('message_batch_deleted') }),
+  listMessageBatches: object({ data: list(messageBatch), has_more: flag }),
   countResponseTokens: object({ object: named('response.input_tokens'), input_tokens: integer }, ['input_tokens']),
   messages: object({
     id: text,
@@ -143,7 +176,10 @@ export const ANSWERS: Readonly<Record<string, Schema>> = {
   liveliness: text,
   liveness: text,
   readiness: object({ status: text, db: text }, ['status']),
-  modelInfo: object({ data: list(object({ model_name: text, litellm_params: object({}), model_info: object({}) })) }, ['data']),
+  modelInfo: deployments,
+  modelInfoPages: deployments,
+  modelGroupInfo: object({ data: list(object({ model_group: text, providers: list(text) })) }, ['data']),
+  tokenCounter: object({ total_tokens: integer, request_model: text, model_used: text, tokenizer_type: text }, ['total_tokens']),
 };
 
 const error = object({ message: text, type: text, param: { type: 'string', nullable: true }, code: { type: 'string', nullable: true } });

@@ -1,4 +1,5 @@
 import { NoDeploymentError } from '../../common/http-errors.js';
+import { RequestContext } from '../../http/request-context.js';
 import type { GatewayContext } from '../gateway.context.js';
 import type { GatewayExchange, GatewayRequest, GatewayRoute } from './route.js';
 
@@ -25,20 +26,30 @@ export const MODEL_LISTS: readonly GatewayRoute[] = [
 ];
 
 function list({ router }: GatewayContext, { request, callOptions, json }: GatewayExchange): void {
-  const ids = callable(router.models(), callOptions);
+  const ids = callable(router.models(), request, callOptions);
   if (!isAnthropics(request)) return json({ object: 'list', data: ids.map(openAIModel) });
   json({ data: ids.map(anthropicModel), has_more: false, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null });
 }
 
 function retrieve({ router }: GatewayContext, { request, callOptions, json }: GatewayExchange): void {
   const id = Object.values(request.params as Readonly<Record<string, string>>).join('/');
-  if (!callable(router.models(), callOptions).includes(id)) throw new NoDeploymentError(id, 'unknown_model');
+  if (!callable(router.models(), request, callOptions).includes(id)) throw new NoDeploymentError(id, 'unknown_model');
   json(isAnthropics(request) ? anthropicModel(id) : openAIModel(id));
 }
 
-/** The models that the client may call. */
-function callable(models: readonly string[], { mayCall }: GatewayExchange['callOptions']): readonly string[] {
-  return mayCall === undefined ? models : models.filter((model) => mayCall(model));
+/** The models that the client may call, and the client's aliases of them. */
+export function callable(
+  models: readonly string[],
+  request: GatewayRequest,
+  { mayCall }: GatewayExchange['callOptions'],
+): readonly string[] {
+  const { modelAliases } = RequestContext.principalOf(request) ?? {};
+  const allowed = mayCall === undefined ? models : models.filter((model) => mayCall(model));
+  if (modelAliases === undefined) return allowed;
+  // An alias with the name of a model can refer to another model.
+  const real = allowed.filter((model) => !Object.hasOwn(modelAliases, model));
+  const aliases = Object.entries(modelAliases).filter(([, model]) => allowed.includes(model));
+  return [...real, ...aliases.map(([alias]) => alias)];
 }
 
 /** Distinguishes Anthropic's clients from OpenAI's, as in LiteLLM. */

@@ -1,6 +1,7 @@
 import type { AnswerTarget } from '../../calls/answer/llm-answer.js';
 import type { CallOptions } from '../../calls/call-options.js';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ClientApi } from '../errors.js';
 import type { GatewayContext } from '../gateway.context.js';
 import type { GatewayEndpoint } from '../gateway.options.js';
 
@@ -13,6 +14,9 @@ export interface GatewayRequest {
   readonly query?: unknown;
   readonly params?: unknown;
 }
+
+/** A request whose body is replaced. */
+export type OwnRequest = Omit<GatewayRequest, 'body'> & { body?: unknown };
 
 export type GatewayReply = AnswerTarget & NonNullable<CallOptions['response']>;
 
@@ -44,5 +48,18 @@ export interface GatewayRoute {
   readonly body: GatewayBody;
   /** Whether OpenAPI documents leave it out: another route has the same answer. */
   readonly isHidden?: boolean;
+  /** The API whose clients call it. Default: Anthropic's for `messages`, else OpenAI's. */
+  readonly api?: ClientApi;
+  /** Whether it is mounted only with `sdkPaths`. */
+  readonly isOfSdk?: boolean;
+  /** The paths by which a key's `allowedRoutes` may name it. Default: `path`. */
+  allowedAs?(request: GatewayRequest): readonly string[];
+  /** Copies values of the path into the body, before access and limits read the body. */
+  prepare?(request: OwnRequest): void | Promise<void>;
   handle(gateway: GatewayContext, exchange: GatewayExchange): Promise<void> | void;
+}
+
+/** The API whose errors a route answers with. */
+export function apiOf({ api, endpoint }: Pick<GatewayRoute, 'api' | 'endpoint'>): ClientApi {
+  return api ?? (endpoint === 'messages' ? 'anthropic' : 'openai');
 }

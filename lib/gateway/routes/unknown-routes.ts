@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { shortened } from '../../common/visible-text.js';
 import { servedPaths, type ExpressApp } from '../body/express-bodies.js';
 import { errorBody } from '../errors.js';
+import { isOfGoogle } from './google-paths.js';
 import type { MountedRoute } from './mounted-route.js';
 
 interface UnknownRequest {
@@ -19,6 +20,8 @@ type SetNotFoundHandler = (handler: Handler, ...more: readonly unknown[]) => unk
 /** Where a gateway is: the parts of its path, below a prefix of the app. */
 type Place = readonly string[];
 
+/** First parts of the paths that only SDKs use. */
+const SDK_PLACES: ReadonlySet<string> = new Set(['openai', 'engines', 'anthropic', 'v1beta']);
 /** Most characters of a path in an answer. */
 const LONGEST_PATH = 200;
 
@@ -33,18 +36,20 @@ export function answerUnknownRoutes(adapter: Adapter, routes: readonly MountedRo
   const bound: SetNotFoundHandler = (handler, prefix, ...more) => {
     const before = typeof prefix === 'string' ? partsOf(prefix) : [];
     const isFastify = adapter.getType() === 'fastify';
-    // Outside its prefix Nest answers nothing on Express: a server may add routes of its own.
+    // On Express, Nest answers nothing outside its prefix, because a server can have other routes.
     const outside = before.length === 0 || isFastify ? mounted : placesOf(servedBy(adapter.getInstance<ExpressApp>(), routes));
     const answers: Handler = (request, reply, next) => {
       const path = pathOf(request);
       const parts = partsOf(path);
       const rest = (startsWith(parts, before) ? restOf(parts.slice(before.length), mounted) : undefined) ?? restOf(parts, outside);
-      return rest === undefined ? next?.() : answer(adapter, reply, request, { path, isMessages: rest[0] === 'messages' });
+      if (rest === undefined) return next?.();
+      const isMessages = rest[0] === 'messages' || parts.includes('anthropic');
+      return answer(adapter, reply, request, { path, isMessages });
     };
     if (isFastify) {
       return set((request, reply) => answers(request, reply, () => handler(request, reply)), prefix, ...more);
     }
-    // Under a global prefix, Nest's own handler answers there only.
+    // With a global prefix, Nest's own handler answers only below it.
     adapter.use(answers);
     return set(handler, prefix, ...more);
   };
@@ -61,8 +66,9 @@ function answer(
   const message = `Unknown route: ${method} ${shortened(asked.path, LONGEST_PATH)}.`;
   const error = { message, type: 'invalid_request_error', param: null, code: 'unknown_url' };
   const isAnthropics = asked.isMessages || headers['anthropic-version'] !== undefined;
+  const api = isAnthropics ? 'anthropic' : isOfGoogle(asked.path) ? 'google' : 'openai';
   adapter.setHeader(reply, 'x-content-type-options', 'nosniff');
-  adapter.reply(reply, errorBody({ status: 404, error, isUnexpected: false }, isAnthropics), 404);
+  adapter.reply(reply, errorBody({ status: 404, error, isUnexpected: false }, api), 404);
 }
 
 /** The routes at the paths where an Express app has them without its prefix (`exclude`). */
@@ -77,6 +83,12 @@ function placesOf(routes: readonly MountedRoute[]): readonly Place[] {
   for (const { route, paths } of routes) {
     for (const path of paths) {
       const [all, own] = [partsOf(path), partsOf(route.path)];
+      if (route.isOfSdk === true) {
+        if (SDK_PLACES.has(all[0])) places.set(all[0], [all[0]]);
+        continue;
+      }
+      // Further paths of the same route are omitted.
+      if (!path.endsWith(route.path)) continue;
       const place = all.slice(0, all.length - own.length);
       if (place.length > 0) places.set(place.join('/'), place);
       else if (route.atRoot === undefined) places.set(`/${own[0]}`, []);

@@ -45,6 +45,7 @@ const COUNTED_ARGUMENTS = 64 * 1024;
 /** The bound of a field that is a list. */
 const LISTS: ReadonlyMap<string, keyof BodyBounds> = new Map([
   ['messages', 'messages'],
+  ['contents', 'messages'],
   ['tools', 'tools'],
   ['functions', 'tools'],
   ['tags', 'tags'],
@@ -60,7 +61,7 @@ const OBJECTS: ReadonlyMap<string, keyof BodyBounds> = new Map([
 ]);
 const FALLBACKS: readonly string[] = [...LISTS.keys()].filter((name) => LISTS.get(name) === 'fallbacks');
 
-/** The bound of a field's own entries; `undefined`: it has none. @param list what a list has */
+/** The bound of a field's own entries; `undefined` if it has none. @param list what a list has */
 export function boundOfField(name: string, list: 'numbers' | 'others' | undefined): keyof BodyBounds | undefined {
   if (list === undefined) return OBJECTS.get(name);
   if (name === 'input' || name === 'prompt') return list === 'numbers' ? 'tokenIds' : 'messages';
@@ -99,7 +100,7 @@ class BodyCheck {
       if (!Array.isArray(value)) continue;
       if (name === 'input' || name === 'prompt') this.checkInput(name, value);
       else this.atMost(LISTS.get(name) ?? 'list', value.length, name);
-      if (name === 'messages' || name === 'input') this.checkMessages(name, value);
+      if (name === 'messages' || name === 'input' || name === 'contents') this.checkMessages(name, value);
     }
     const { metadata, logit_bias: bias } = body;
     if (typeof bias === 'object' && bias !== null) this.atMost('logitBias', Object.keys(bias).length, 'logit_bias');
@@ -176,6 +177,6 @@ class BodyCheck {
 
 function argumentsOf(call: unknown): unknown {
   const { function: called } = (call ?? {}) as { readonly function?: unknown };
-  // Of a program's own body: functions throw at this name.
+  // For bodies made in code: functions throw for this name.
   return typeof called === 'object' && called !== null ? (called as { readonly arguments?: unknown }).arguments : undefined;
 }

@@ -51,7 +51,7 @@ export class BodyObject {
     private readonly rewrite: Rewrite,
   ) {}
 
-  /** @param rewrite writes what the app has changed */
+  /** @param rewrite serializes the app's changes */
   static of(body: JsonBody, rewrite: Rewrite): BodyObject {
     const made = new BodyObject(body, rewrite);
     for (const field of body.scan.fields) made.add(body, field);
@@ -64,7 +64,7 @@ export class BodyObject {
     return this.body;
   }
 
-  /** The bytes with what the app has changed since; `undefined` once released or forgotten. */
+  /** The bytes with the app's changes; `undefined` once they are released. */
   get current(): Soon<JsonBody | undefined> {
     return this.isChanged ? this.rewrite(this) : this.body;
   }
@@ -137,7 +137,7 @@ export class BodyObject {
         value = source.valueOf(field);
         // The outline of all fields is parsed only if it contains more.
         if (field.firstText < field.endText) this.learn(value, this.body?.outline[name]);
-        // Without effect if the app has frozen the object.
+        // Has no effect if the app has frozen the object.
         settle(value);
       }
       return value;
@@ -157,7 +157,7 @@ export class BodyObject {
 
   private isAsIn(body: JsonBody, name: string, field: ScannedField | undefined): boolean {
     if (field === undefined) return false;
-    // The outline can be long; short fields, and those never read, do not need it.
+    // The outline can be long; short fields and fields that are never read do not need it.
     if (this.isUnread(name)) return true;
     return this.isSame(this.object[name], isShort(field) ? body.valueOf(field) : body.outline[name], body);
   }
@@ -194,8 +194,8 @@ export class BodyObject {
 }
 
 /**
- * The bytes of a body that the gateway has read, with what the app has changed of it since;
- * `undefined` for any other object.
+ * The bytes of a body that the gateway has read, with the app's changes; `undefined` for any other
+ * object.
  */
 export function jsonBodyOf(object: unknown): Soon<JsonBody | undefined> {
   return bodies.get(object as object)?.current;

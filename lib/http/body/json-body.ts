@@ -1,7 +1,7 @@
 import type { Fields } from '../../common/objects.js';
-import type { JsonScan, ScannedField } from '../../json-body/engine/engine.js';
+import { type JsonScan, type ScannedField, textIn } from '../../json-body/engine/engine.js';
 import type { LongTexts } from '../../token-counter/prompt/prompt-context.js';
-import { decodeJsonText, markedIndex, textIn } from '../../json-body/text-marks.js';
+import { decodeJsonText, markedIndex } from '../../json-body/text-marks.js';
 import { freeBytes } from '../../engine/native-memory.js';
 
 /** A value, or a promise of it for long bodies. */
@@ -99,7 +99,7 @@ export class JsonBody implements LongTexts {
     return this.bytes.subarray(texts[2 * index], texts[2 * index + 1]);
   }
 
-  /** A text of the outline, the long one where it is a mark. */
+  /** A text of the outline; for a mark, the long text that it replaces. */
   textOf(outlined: string): string {
     const index = markedIndex(outlined);
     return index < 0 ? outlined : this.textAt(index);

@@ -11,14 +11,14 @@ import { parseLargeJson } from './large-json.js';
 import { JsonShape, type JsonExcess } from './json-shape.js';
 
 const RULES: Readonly<Record<keyof JsonBounds, string>> = {
-  maxDepth: 'levels of nesting',
-  maxKeys: 'keys in one object',
-  maxContainers: 'objects and arrays',
-  maxValues: 'values',
+  maxDepth: 'must not be nested deeper than # levels',
+  maxKeys: 'must have at most # keys in one object',
+  maxContainers: 'must have at most # objects and arrays',
+  maxValues: 'must have at most # values',
 };
 const JSON_TYPE = /^application\/(?:[\w.+-]{1,64}\+)?json\b/i;
 
-/** A JSON body that exceeds `JsonBounds`: 400 in OpenAI's shape. */
+/** A JSON body that exceeds `JsonBounds`: 400 in OpenAI's format. */
 export class BodyBoundsError extends HttpException {
   /** Stable, machine-readable. */
   readonly code = 'BODY_OUT_OF_BOUNDS';
@@ -29,7 +29,7 @@ export class BodyBoundsError extends HttpException {
 
   /** @internal */
   constructor({ bound, limit, field = 'body' }: JsonExcess) {
-    const message = `${field}: must have at most ${limit} ${RULES[bound]} (${bound})`;
+    const message = `${field}: ${RULES[bound].replace('#', String(limit))} (${bound})`;
     super({ error: { message, type: 'invalid_request_error', param: field, code: 'body_out_of_bounds' } }, 400);
     this.name = new.target.name;
     this.message = message;
@@ -110,7 +110,7 @@ export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
     payload.once('error', (error) => watched.destroy(error));
     // A parser that has given up on a body no longer listens.
     watched.on('error', () => {});
-    // Bytes wait for the parser: a later hook can take its time, or answer without reading them.
+    // Bytes wait for the parser, because a later hook can be slow, or answer without reading them.
     const start = (event: string | symbol): void => {
       if (event !== 'data' && event !== 'readable') return;
       watched.off('newListener', start);

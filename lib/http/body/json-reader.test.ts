@@ -116,7 +116,7 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, readerOf(engine)
   it.each([
     ['{"a":1,"\\u0061":2}', 'key "a" twice'],
     [`{"a":[{"__proto__":1}],"b":"${LONG.slice(20)}"}`, '__proto__'],
-    ['{"a":', 'not JSON'],
+    ['{"a":', 'not valid JSON'],
   ])('refuses %s', async (json, message) => {
     await expect((async () => read(json))()).rejects.toMatchObject({ message: expect.stringContaining(message) as string, status: 400 });
   });

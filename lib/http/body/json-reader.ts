@@ -3,9 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { nextTurn } from '../../common/next-turn.js';
 import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
-import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan } from '../../json-body/engine/engine.js';
+import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan, textIn } from '../../json-body/engine/engine.js';
 import { DEFAULT_JSON_BOUNDS, type JsonBounds } from '../../json-body/json-bounds.js';
-import { textIn } from '../../json-body/text-marks.js';
 import type { ResolvedBodyBounds } from './body-bounds.js';
 import { BodyObject } from './body-object.js';
 import { JsonBody, LONGEST_MODEL_NAME, type Soon } from './json-body.js';
@@ -17,8 +16,8 @@ import { RawField } from './raw-field.js';
 /** Shorter texts are scanned on the main thread: handing them over takes longer. */
 const SCANNED_APART = 32 * 1024;
 /**
- * Shorter bodies are parsed at once, because what the bytes of a long one save is less than they
- * cost; not those with numbers that would be forwarded as others.
+ * Shorter bodies are parsed at once, because keeping their bytes would cost more than it saves;
+ * except those with numbers that parsing would change.
  */
 const KEPT_FROM = 8 * 1024;
 const DECODED_IN_TURN = 128 * 1024;
@@ -59,13 +58,13 @@ export class JsonReader {
     return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found, isOwn, lists)) : this.bodyOf(bytes, scan, isOwn, lists);
   }
 
-  /** The same for a program's bytes. @throws InvalidArgumentError instead */
+  /** The same for bytes passed in code. @throws InvalidArgumentError instead */
   async readOwn(bytes: Uint8Array): Promise<unknown> {
     try {
       return await this.read(bytes, DEFAULT_JSON_BOUNDS);
     } catch (error) {
       if (!(error instanceof HttpException)) throw error;
-      throw new InvalidArgumentError('body', NO_VALUE, `must be one JSON object within the bounds (${error.message})`);
+      throw new InvalidArgumentError('body', NO_VALUE, `must be a JSON object within the size limits (${error.message})`);
     }
   }
 
@@ -77,7 +76,7 @@ export class JsonReader {
   private bodyOf(bytes: Buffer, scan: JsonScan | JsonFault, isOwn: boolean, lists: ResolvedBodyBounds | undefined): unknown {
     if (isJsonFault(scan)) throw errorOf(scan);
     if (bytes.length < KEPT_FROM && !(scan.hasOddNumbers && scan.isObject)) return JSON.parse(textIn(bytes));
-    // No API takes another value: a long one is not parsed to be refused.
+    // No API accepts another value, so a long one is rejected without being parsed.
     if (!scan.isObject) throw new HttpException('The body must be a JSON object.', 400);
     const json = new JsonBody(bytes, scan, isOwn);
     if (json.hasLongModel) throw longModel();
@@ -91,13 +90,13 @@ export class JsonReader {
     const written = await this.written(() =>
       shown.fields(json).map(({ name, scanned }) => [name, scanned === undefined ? shown.object[name] : new RawField(json, scanned)]),
     );
-    // Released meanwhile, or an app has made something else of it: then its own object counts.
+    // If it was released, or the app has replaced it, the app's object counts.
     if (written === undefined || shown.json === undefined) shown.forget();
     else shown.rewritten(written);
     return written;
   }
 
-  /** The code that sends an object that cannot be written says what is wrong with it. */
+  /** An object that cannot be serialized is reported by the code that sends it. */
   private async written(fields: () => readonly (readonly [name: string, value: unknown])[]): Promise<JsonBody | undefined> {
     let bytes: Buffer;
     try {
@@ -134,7 +133,7 @@ async function asUtf8(received: Buffer): Promise<Buffer> {
   return written.subarray(0, length);
 }
 
-/** A place up to `to` where no character is cut. */
+/** The last offset up to `to` that does not split a character. */
 function betweenCharacters(bytes: Buffer, to: number): number {
   if (to >= bytes.length) return bytes.length;
   for (let at = to; at >= to - LONGEST_REST; at--) if ((bytes[at] & 0xc0) !== 0x80) return at;
@@ -153,9 +152,9 @@ function errorOf(fault: JsonFault): HttpException {
     case 'duplicate':
       return new HttpException(`The body has the key ${JSON.stringify(fault.key)} twice in one object.`, 400);
     case 'prototype':
-      return new HttpException(`The body has a key "__proto__", at byte ${fault.at}.`, 400);
+      return new HttpException(`The body has the key "__proto__" at byte ${fault.at}, which is not allowed.`, 400);
     default:
-      return new HttpException(`The body is not JSON${fault.message === undefined ? '' : `: ${fault.message}`}.`, 400);
+      return new HttpException(`The body is not valid JSON${fault.message === undefined ? '' : `: ${fault.message}`}.`, 400);
   }
 }
 
@@ -181,7 +180,7 @@ export class StreamedJson {
     return Buffer.concat(parts, length);
   }
 
-  /** Nothing reads it any more: ends it, also while a chunk is awaited. */
+  /** Nothing reads it any longer: ends it, also while a chunk is awaited. */
   stop(): void {
     const { destroy } = this.source as { readonly destroy?: unknown };
     if (typeof destroy === 'function') destroy.call(this.source);

@@ -103,7 +103,7 @@ export function excessOf(value: unknown, bounds: Required<JsonBounds> = DEFAULT_
     const exceeds = (bound: keyof JsonBounds): JsonExcess => ({ bound, limit: bounds[bound], field });
     if (depth > bounds.maxDepth) return exceeds('maxDepth');
     if (++containers > bounds.maxContainers) return exceeds('maxContainers');
-    // Their keys, one for each byte, would take more memory than they.
+    // Their keys, one per byte, would take more memory than the bytes.
     if (ArrayBuffer.isView(container) && container.byteLength > bounds.maxKeys) return exceeds('maxKeys');
     const names = Array.isArray(container) ? undefined : Object.keys(container);
     const inner: readonly unknown[] = Array.isArray(container) ? container : Object.values(container);

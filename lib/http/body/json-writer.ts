@@ -22,7 +22,7 @@ export function writtenParts(fields: Iterable<Field>): readonly Buffer[] {
   let separator = '{';
   for (const [name, value] of fields) {
     const json = value instanceof WrittenJson ? '' : JSON.stringify(value);
-    // A function, or `undefined`.
+    // `undefined`, or a function.
     if (json === undefined) continue;
     text += `${separator}${JSON.stringify(name)}:${json}`;
     separator = ',';

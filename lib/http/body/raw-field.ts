@@ -20,7 +20,7 @@ export class RawField extends WrittenJson {
     return this.body.outline[this.field.name];
   }
 
-  /** A text of `outlined`, the long one where it is a mark. */
+  /** A text of `outlined`; for a mark, the long text that it replaces. */
   readonly textOf = (text: string): string => this.body.textOf(text);
 
   /** Its value, parsed once. */
@@ -104,6 +104,8 @@ export function outlineOf(value: unknown): unknown {
 /** Fields that may be long, and that protocols hand on without a look or by their structure. */
 const PASSED: ReadonlySet<string> = new Set([
   'messages',
+  'contents',
+  'systemInstruction',
   'input',
   'prompt',
   'suffix',
@@ -130,7 +132,7 @@ export function areShort(fields: Readonly<Record<string, unknown>>, body: JsonBo
     return PASSED.has(name) && typeof value === 'object' && value !== null && !(value instanceof WrittenJson);
   };
   for (const name in fields) if (isLong(name, fields[name])) return false;
-  // Any other long value, whatever its name.
+  // Any other long value, regardless of its name.
   return body?.scan.fields.every((field) => PASSED.has(field.name) || !isLongField(field)) ?? true;
 }
 

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-/** How long the client may go on sending: closing the connection at once can lose the answer. */
+/**
+ * How long the client can continue to send, because closing the connection at once can lose the
+ * response.
+ */
 const DRAIN_MS = 5_000;
 
 /**

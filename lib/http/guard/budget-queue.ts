@@ -1,7 +1,7 @@
 import { steadyNow } from '../../common/clock.js';
 import { RequestCancelledError } from '../../common/errors.js';
 import { CallQueueError } from '../../common/http-errors.js';
-import { whenOver } from '../../common/response-over.js';
+import { whenOver } from '../../common/response-end.js';
 import type { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import type { RateLimitScope } from '../../rate-limit/store.js';
 import { CallQueue, type NotYet, type QueueCancellation, type QueuedCall, type QueuePlace } from '../../queue/call-queue.js';
@@ -26,13 +26,13 @@ export interface Taking {
   readonly scopes: readonly RateLimitScope[];
   readonly nano: number;
   readonly decide: () => Decided | Promise<Decided>;
-  /** Returns what was taken for a request whose client has left meanwhile. */
+  /** Releases the charge of a request whose client has disconnected in the meantime. */
   readonly giveBack: (decided: Decided) => void;
 }
 
 /**
  * Requests that wait while requests in flight hold the money that they need
- * (`rateLimit.budgets.queue`). They hold nothing meanwhile; a settlement wakes those of its
+ * (`rateLimit.budgets.queue`). They hold nothing while they wait; a settlement wakes those of its
  * budgets.
  */
 export class BudgetQueue {
@@ -65,8 +65,8 @@ export class BudgetQueue {
   }
 
   /**
-   * The decision at once, or when calls in flight have returned enough; the last denial where the
-   * request has waited its time or finds no room. `undefined`: its client has left meanwhile.
+   * Returns the decision at once, or when calls in flight have released enough; the last denial if
+   * the time is up or the queue is full; `undefined` if the client has disconnected.
    */
   async take(request: GuardedRequest, { scopes, nano, decide, giveBack }: Taking): Promise<Decided | undefined> {
     let denied: Decided | undefined;

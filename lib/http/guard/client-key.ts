@@ -52,7 +52,7 @@ function hash(apiKey: string): string {
   return `key:${createHash('sha256').update(apiKey).digest('base64url').slice(0, 22)}`;
 }
 
-/** With zone and port. What is longer is no address, and would fill the memory as a key. */
+/** With zone and port. Longer texts are not addresses, and would fill the memory as keys. */
 const LONGEST_ADDRESS = 128;
 /** Some proxies write a client into `X-Forwarded-For` with the port of its connection. */
 const WITH_PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/;
@@ -61,9 +61,9 @@ const DOTTED_END = /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 
 /**
  * Returns the key of a client's address, for the `key` of a rule: `ip:203.0.113.7`. An IPv6 client
- * has a whole /64 network, so all addresses in it share a key: `ip:2001:db8:1:2::/64`.
+ * usually has a whole /64 network, so all addresses in it share a key: `ip:2001:db8:1:2::/64`.
  *
- * @param ip The address by the app's own proxy settings, `request.ip`.
+ * @param ip The address according to the app's proxy settings, `request.ip`.
  * @example
  * \@RateLimit({ key: (request) => request.user?.id ?? addressKey(request.ip) })
  */

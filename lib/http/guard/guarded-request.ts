@@ -6,7 +6,7 @@ import { BodyBoundsError } from '../body/json-bounds.js';
 import { excessOf, type JsonExcess } from '../body/json-shape.js';
 import type { PriceOf } from '../answer-usage.js';
 import { RequestContext, type HttpResponse } from '../request-context.js';
-import { modelOf } from '../token-estimate/asked-tier.js';
+import { modelOf } from '../token-estimate/requested-tier.js';
 import type { Identifiable } from './client-key.js';
 import { setHeaders } from '../response-headers.js';
 import { budgetDenialHeaders, retryAfterHeaders } from '../retry-after-headers.js';
@@ -16,7 +16,7 @@ import { transportError } from './rate-limit-exception.js';
 
 /** A decision of the guard. */
 export interface GuardDecision extends RateLimitDecision {
-  /** When to ask again for money that is held, where the queue for it knows that. */
+  /** When to retry if money is held and the queue has an estimate. */
   readonly heldRetryMs?: number;
 }
 
@@ -59,7 +59,7 @@ export class GuardedRequest implements RequestResponse {
     this.request = request;
     this.response = response;
     this.state = RequestContext.of(request);
-    // The messages of a connection can share an object of the app's, and each has its own body.
+    // The messages of a connection can share one of the app's objects, but each has its own body.
     if (response === undefined) this.state.isLarge = undefined;
   }
 
@@ -109,7 +109,7 @@ export function requestResponseOf(context: ExecutionContext): RequestResponse {
     const graphql = context.getArgByIndex<GraphQLContext | undefined>(2);
     return { request: graphql?.req ?? graphql?.reply?.request ?? {}, response: graphql?.res ?? graphql?.reply };
   }
-  // The sender of a microservice message writes all of it: an address in it proves nothing.
+  // The sender of a microservice message controls its content, so an address in it proves nothing.
   if (type !== 'ws') return { request: { body: context.getArgByIndex<unknown>(0) } };
   const [client, body] = [context.getArgByIndex<WebSocketClient | undefined>(0), context.getArgByIndex<unknown>(1)];
   return { request: { headers: client?.handshake?.headers, ip: client?.handshake?.address ?? client?._socket?.remoteAddress, body } };

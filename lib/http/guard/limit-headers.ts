@@ -1,6 +1,6 @@
 import { usdText } from '../../common/nano-usd.js';
 import type { BudgetStanding } from '../../rate-limit/budget/account.js';
-import { shownBudget, tightestBudget } from '../../rate-limit/budget/standings.js';
+import { shownBudget, tightestBudget } from '../../rate-limit/budget/tightest-budget.js';
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
 import type { Headers } from '../response-headers.js';
 import type { LimitQuotas, Quota } from './quotas.js';
@@ -22,7 +22,7 @@ export function rateLimitHeaders({ limits, policyHeader }: LimitQuotas, decision
   for (let i = 0; i < standings.length; i++) {
     const { remainingRequests, remainingTokens, resetMs, budgets } = standings[i];
     if (remainingRequests !== Infinity) {
-      // RateLimit must not tell a client to come back sooner than Retry-After does.
+      // RateLimit must not state a shorter wait than Retry-After.
       const waitMs = !decision.allowed && decision.scope === i ? decision.retryAfterMs : resetMs;
       const reset = waitMs === Infinity ? '' : `;t=${Math.ceil(waitMs / 1000)}`;
       const { quotas } = limits[i];
@@ -54,7 +54,7 @@ export function rateLimitHeaders({ limits, policyHeader }: LimitQuotas, decision
   return headers;
 }
 
-/** Those of the tightest budget, and what the key has spent. */
+/** The headers of the tightest budget, and the key's spend. */
 function addBudgetHeaders(headers: Headers, limits: LimitQuotas['limits'], { standings, atMs }: RateLimitDecision): void {
   const all: BudgetStanding[] = [];
   for (const { budgets } of standings) if (budgets !== undefined) all.push(...budgets);

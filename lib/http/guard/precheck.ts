@@ -13,14 +13,14 @@ import { RateLimitGuard } from './rate-limit.guard.js';
 export type RateLimitPrecheck = (request: object, response: object, next: (error?: Error) => void) => void;
 
 /**
- * Creates a middleware that rejects a client over its limit before the body is read. It counts
- * nothing; the guard does. It lets bodies of up to 16 KiB pass, and leaves rules whose `key`,
- * `cost` or `skipIf` needs the body or a user to the guard.
+ * Creates a middleware that rejects a client over its limit before the body is read. It charges
+ * nothing; the guard does. Bodies of up to 16 KiB, and rules whose `key`, `cost` or `skipIf` needs
+ * the body or a user, are left to the guard.
  *
  * Register it between `NestFactory.create` and `listen`: Nest adds its body parsers after it.
  *
  * @param controller and `method` name the handler whose limits apply.
- * @param guard The guard of the route, if it is not `RateLimitGuard` itself.
+ * @param guard The guard of the route, if it is a subclass of `RateLimitGuard`.
  * @throws InvalidArgumentError if the controller has no such method.
  * @example
  * app.use('/v1/chat/completions', rateLimitPrecheck(app, GatewayController, 'chat'));

@@ -10,7 +10,7 @@ export function tenantIn(request: Identifiable, principal: Principal | undefined
   return principal?.limitKey ?? clientKey(request);
 }
 
-/** The class of a request: its header can only lower what it has otherwise. */
+/** The class of a request. Its header can only lower the class. */
 export function lowered(own: QueueClass, request: Identifiable | undefined): QueueClass {
   const asked = classInHeader(request?.headers?.[PRIORITY_HEADER]);
   return asked === undefined ? own : lowerOf(own, asked);

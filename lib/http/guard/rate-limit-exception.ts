@@ -3,7 +3,7 @@ import type * as WebSockets from '@nestjs/websockets';
 import type { RateLimitExceededError } from '../../common/http-errors.js';
 import { loadOptionalPackage } from '../../common/optional-package.js';
 
-/** `WsException` or `RpcException`: made of what the client is sent. */
+/** `WsException` or `RpcException`, created with the data for the client. */
 type MessageException = new (error: object) => Error;
 
 /**

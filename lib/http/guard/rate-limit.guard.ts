@@ -5,18 +5,18 @@ import { usdOf } from '../../common/nano-usd.js';
 import { checkUsd } from '../../rate-limit/arguments.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { Reservation } from '../../rate-limit/reservation.js';
-import { tightestBudget } from '../../rate-limit/budget/standings.js';
+import { tightestBudget } from '../../rate-limit/budget/tightest-budget.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { isLarge, jsonBodyOf } from '../body/body-object.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 import { RequestContext } from '../request-context.js';
 import { budgetKeyOf, expectedOutputs, leastOutput, medianOutput } from '../request-hold.js';
-import { priceByBody } from '../token-estimate/asked-tier.js';
+import { priceByBody } from '../token-estimate/requested-tier.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
 import type * as BudgetQueues from './budget-queue.js';
 import type { BudgetQueue, Decided } from './budget-queue.js';
-import { scopesOfModels } from '../model-scopes.js';
+import { scopesOfModels } from '../named-models.js';
 import { clientKey } from './client-key.js';
 import {
   checkMessageBounds,
@@ -97,8 +97,8 @@ export class RateLimitGuard implements CanActivate {
     const { route } = limits;
     const { countsTokens, countsMoney } = route;
     const cost = typeof route.cost === 'number' ? route.cost : await costOf(route.cost, request);
-    // A caller over a limit must not make us count a long prompt: limits are checked first, and
-    // counting stops where they have no tokens left.
+    // A caller over a limit must not cause the work of counting a long prompt: limits are checked
+    // first, and counting stops when no tokens are left.
     const isCounted = countsTokens || countsMoney;
     const isLong = isCounted && (request.state.isLarge ??= isLarge(request.request));
     const tokensLeft = isLong ? await this.peek(request, limits, cost) : undefined;
@@ -106,7 +106,7 @@ export class RateLimitGuard implements CanActivate {
     let tokens = estimated instanceof Promise ? await estimated : estimated;
     if (tokensLeft !== undefined && tokens > tokensLeft) {
       await this.peek(request, limits, cost, tokens);
-      // Other requests have returned tokens since the first peek.
+      // Other requests may have returned tokens since the first peek.
       tokens = await this.tokensOf(request, limits);
     }
 
@@ -130,7 +130,7 @@ export class RateLimitGuard implements CanActivate {
     if (!route.reserves) return true;
     const reservation = new Reservation(decision, { scopes: limits.scopes, tokens, nanoUsd: heldNano });
     const priceOf = countsMoney ? priceByBody(this.tokenCounter, request.request.body) : undefined;
-    // A request without a prompt may look up a stored answer, whose usage is not its own.
+    // A request without a prompt can retrieve a stored answer, whose usage is not its own.
     request.settleAtEnd(this.limiter, reservation, tokens > 0 || countsMoney, priceOf);
     return true;
   }
@@ -151,17 +151,17 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /**
-   * The key of limits whose rule names none. Default: that of the principal, if a guard has
-   * authenticated the request, else the hashed API key, else the address.
+   * Returns the key for limits whose rule sets none. Default: that of the principal if a guard has
+   * authenticated the request, otherwise the hashed API key, otherwise the address.
    */
   protected getKey(request: LimitedRequest, _context: ExecutionContext): string | Promise<string> {
     return RequestContext.of(request).principal?.limitKey ?? clientKey(request);
   }
 
   /**
-   * Tokens to reserve when no rule says. Default: the prompt of an OpenAI-style body, counted, plus
-   * the reply that the body allows. `tokensLeft` (large bodies only): what the limits have left;
-   * counting may stop above it, because any larger result means "more than that".
+   * Returns the tokens to reserve if no rule sets them. Default: the counted prompt of an
+   * OpenAI-style body, plus the reply that the body allows. `tokensLeft` (large bodies only) is the
+   * remaining limit; counting can stop above it, because the request is then denied in any case.
    */
   protected getTokens(
     request: LimitedRequest,
@@ -176,8 +176,8 @@ export class RateLimitGuard implements CanActivate {
     const estimate = (json: JsonBody | undefined): Soon<number> => {
       const counted: unknown = json?.promptFields ?? body;
       if (typeof counted === 'object' && counted !== null) {
-        // Not assigned as it is: V8 allocates a function expression that is assigned to a field as
-        // old, and with it the whole request.
+        // Assigned by name: V8 allocates a function expression that is assigned to a field in the
+        // old generation, and the whole request with it.
         const learn = (promptTokens: number): void => this.tokenCounter.learnPrompt(counted, promptTokens);
         memory.learnPrompt = learn;
       }
@@ -192,8 +192,8 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /**
-   * USD to hold in budgets when no rule says: the most that the request may cost. Default: by the
-   * prices of the body's `model`; `undefined` where none is known.
+   * Returns the USD to hold in budgets if no rule sets them: the maximum cost of the request.
+   * Default: by the prices of the body's `model`; `undefined` if its price is unknown.
    */
   protected async getUsd(request: LimitedRequest, context: ExecutionContext): Promise<number | undefined> {
     const nano = await this.mostNanoUsd(request, RequestContext.of(request), context);
@@ -201,14 +201,14 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /**
-   * Throws the error of a rejected request. Default: `error` itself, a 429 in OpenAI's shape; with
+   * Throws the error of a rejected request. Default: `error` itself, a 429 in OpenAI's format; with
    * `extensions` for GraphQL; as a `WsException` or `RpcException` for messages.
    */
   protected throwRateLimitException(context: ExecutionContext, error: RateLimitExceededError): Promise<never> {
     throw transportError(context.getType(), error);
   }
 
-  /** Finds request and response. Override it for a transport that the guard does not know. */
+  /** Returns the request and the response. Override it for other transports. */
   protected getRequestResponse(context: ExecutionContext): RequestResponse {
     return requestResponseOf(context);
   }
@@ -254,7 +254,9 @@ export class RateLimitGuard implements CanActivate {
     return pending.then((amount) => checkAmount('tokens', amount));
   }
 
-  /** Waits for money that requests in flight hold. `undefined`: the client has left meanwhile. */
+  /**
+   * Waits for money that requests in flight hold. Returns `undefined` if the client disconnects.
+   */
   private waitToTake(waiting: BudgetQueue, request: GuardedRequest, limits: ApplicableLimits, asked: Asked): Promise<Decided | undefined> {
     const { scopes } = limits;
     const decide = (): Soon<Decided> => this.tryToTake(request, limits, asked);
@@ -338,7 +340,7 @@ export class RateLimitGuard implements CanActivate {
     const { request, context, state } = guarded;
     const { reserve, unpricedNanoUsd = 0 } = this.limiter.options.budgets;
     if (reserve === 'expected') {
-      // By name, so that V8 does not allocate it as old.
+      // Assigned by name, so that V8 does not allocate it in the old generation.
       const expected = (model: string): number | undefined => expectedOutputs(this.limiter).expected(budgetKeyOf(scopes), model);
       state.outputOf = expected;
     }
@@ -371,7 +373,7 @@ export class RateLimitGuard implements CanActivate {
     const mayWait = !decision.allowed && this.waiting?.hasRoomFor(request, decision) === true;
     if (!mayWait) request.setHeaders(limits.route, decision, limiter.options.headers);
     if (!decision.allowed && !mayWait) await this.reject(request, limits, limiter.counted(limits.scopes, decision), { tokens: counted });
-    // A standing is that after the request.
+    // The standing includes this request.
     return tokens + Math.min(...decision.standings.map(({ remainingTokens }) => remainingTokens ?? Infinity));
   }
 

@@ -8,7 +8,7 @@ import { LIMIT_KEYS, type RateLimit, type RateLimits } from '../../rate-limit/li
 import { DEFAULT_LIMIT_NAME, isLimitName } from '../../rate-limit/rate-limit.options.js';
 import type { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import type { RateLimitScope } from '../../rate-limit/store.js';
-import { budgetRefusal } from '../budget-refusal.js';
+import { budgetRefusal } from '../budget-denial.js';
 import { ownRules, ownSkips, type RateLimitRule } from '../decorators.js';
 import { GuardedRequest, type GuardDecision, type LimitedRequest } from './guarded-request.js';
 import { policyHeader, quotasOf, rateLimitRefusal, type Quota } from './quotas.js';
@@ -38,7 +38,7 @@ export interface ApplicableLimits {
 
 /** The limits from the decorators of a route, or from the module options if it has none. */
 export class RouteLimits {
-  /** The smallest `tokensPerMinute`; `undefined` where no limit counts tokens. */
+  /** The smallest `tokensPerMinute`; `undefined` if no limit counts tokens. */
   readonly tokensPerMinute: number | undefined;
   readonly countsTokens: boolean;
   readonly hasConcurrency: boolean;
@@ -207,7 +207,7 @@ export class RouteTable {
 /** A slot of `maxConcurrent` is released when a response ends. */
 function checkResponse({ response }: GuardedRequest): void {
   if (response !== undefined) return;
-  const rule = 'cannot be used here: this context has no response, so the slot would never be released';
+  const rule = 'cannot be used in this context, because no response releases the slot';
   throw new InvalidArgumentError('@RateLimit.maxConcurrent', undefined, rule);
 }
 
@@ -218,7 +218,7 @@ async function keyOf({ key, skipIf }: RouteLimit, request: GuardedRequest, defau
   return own ?? defaultKey(request);
 }
 
-/** The result of a rule's `key` function; `undefined` where it named no key. */
+/** The result of a rule's `key` function; `undefined` if it named no key. */
 function checkKey(key: unknown): string | false | undefined {
   if (key === undefined || key === null || key === '') return undefined;
   if (typeof key === 'string' || key === false) return key;
@@ -264,7 +264,7 @@ function rulesOf({ type, handler }: Route): ScopedRule[] {
   const scope = scopeOf(type);
   const onMethod = numbered(ownRules(handler), `${scope}.${handler.name}`);
   const onClass = numbered(ownRules(type), scope).filter(({ rule }) => !onMethod.some((own) => own.rule?.name === rule?.name));
-  // A method with rules of its own is limited even where its class skips the limits.
+  // A method with its own rules is limited even if its class skips the limits.
   const skips = ownSkips(handler) ?? (onMethod.length > 0 ? undefined : ownSkips(type));
   if (skips?.length === 0) return [];
   const rules: ScopedRule[] = [...onClass, ...onMethod];

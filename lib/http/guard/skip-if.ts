@@ -14,7 +14,7 @@ export async function shouldSkip(path: string, skipIf: SkipIf, context: Executio
     skips = await skipIf(context);
   } catch (error) {
     if (error instanceof HttpException) throw error;
-    throw new FastLiteLLMError('SKIP_IF_FAILED', `${path}: the function failed (${errorMessage(error)})`, { cause: error });
+    throw new FastLiteLLMError('SKIP_IF_FAILED', `${path}: the function threw an error (${errorMessage(error)})`, { cause: error });
   }
   if (skips === undefined || skips === null) return false;
   if (typeof skips === 'boolean') return skips;

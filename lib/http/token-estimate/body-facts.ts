@@ -1,6 +1,6 @@
 import type { Fields } from '../../common/objects.js';
-import { askedTier, type DearTier } from './asked-tier.js';
-import { dropsLimit, limitsOutput, readOutput, type OutputFields } from './asked-output.js';
+import { requestedTier, type PremiumTier } from './requested-tier.js';
+import { dropsLimit, limitsOutput, readOutput, type OutputFields } from './requested-output.js';
 import { askedSearches, mayHaveSound, UNLIMITED_OUTPUT } from './worst-cost.js';
 
 /** Where a request keeps the facts about its body, from its guard to its call. */
@@ -17,7 +17,7 @@ export class BodyFacts {
   promptTokens: number | undefined = undefined;
   /** The fields that say how much is to be written: every call reads them. */
   readonly output: OutputFields;
-  private foundTier: DearTier | null | undefined = undefined;
+  private foundTier: PremiumTier | null | undefined = undefined;
   private foundSound: boolean | undefined = undefined;
   private foundSearches: number | undefined = undefined;
 
@@ -78,8 +78,8 @@ export class BodyFacts {
   }
 
   /** The service tier that it sets, if that is more expensive than the standard one. */
-  get tier(): DearTier | undefined {
-    if (this.foundTier === undefined) this.foundTier = askedTier(this.outline) ?? null;
+  get tier(): PremiumTier | undefined {
+    if (this.foundTier === undefined) this.foundTier = requestedTier(this.outline) ?? null;
     return this.foundTier ?? undefined;
   }
 
@@ -98,7 +98,7 @@ function jsonOf(body: object): string | undefined {
   try {
     return JSON.stringify(body);
   } catch {
-    // A cycle or a `bigint`: the facts about such a body are found each time.
+    // A cycle or a `bigint`: the facts about such a body are not cached.
     return undefined;
   }
 }

@@ -23,7 +23,7 @@ export class ExpectedOutputs {
   learn(key: string, model: string, tokens: number): void {
     const pair = `${model} ${key}`;
     let seen = this.seen.get(pair);
-    // One that is the last already stays: V8 makes a new table whenever one becomes empty.
+    // The last entry is kept, because V8 creates a new table whenever one becomes empty.
     if (seen === undefined || pair !== this.latest) {
       if (seen !== undefined) this.seen.delete(pair);
       else {

@@ -8,7 +8,7 @@ import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { addsToPrompt, isRerank } from '../../token-counter/prompt/prompt-rest.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
-import { outputCap } from './asked-output.js';
+import { outputCap } from './requested-output.js';
 import { BodyFacts, type FactsMemory } from './body-facts.js';
 import { plainNanoUsd, worstNanoUsd } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
@@ -106,8 +106,8 @@ function* fallbackChanges(body: Fields): Generator<Fields> {
 
 /** The part of a fallback to count: its own prompt, or its additions to the request's prompt. */
 function promptOfFallback(changes: Fields): { readonly counted: Fields; readonly isWhole: boolean } {
-  const { messages, input, prompt } = changes;
-  if ((messages ?? input ?? prompt) !== undefined) return { counted: changes, isWhole: true };
+  const { messages, input, prompt, contents } = changes;
+  if ((messages ?? input ?? prompt ?? contents) !== undefined) return { counted: changes, isWhole: true };
   return { counted: addsToPrompt(changes) ? { ...changes, messages: [] } : {}, isWhole: false };
 }
 
@@ -117,7 +117,7 @@ async function estimateLarge(facts: BodyFacts, context: EstimateContext, tokensL
   const { tokens: ofOne, choices } = facts.output;
   const reply = isWithoutReply(facts.body) ? 0 : ofOne * choices;
   const { counted, tokens, isWhole } = await largestPrompt(facts.body, context, tokensLeft - reply);
-  // At least 1: without a prompt a request would not reserve its reply either.
+  // At least 1, because a request without a prompt would not reserve its reply either.
   if (!isWhole) return Math.max(counted, Math.min(tokens, Math.max(1, tokensPerMinute - reply)));
   return kept(tokens, context);
 }
@@ -218,7 +218,7 @@ function estimateOf(body: Fields, { counter, json }: PromptCounting): number {
 }
 
 async function estimateOfAsync(body: Fields, { counter, json }: PromptCounting, limit: number): Promise<PromptEstimate> {
-  // Not in the turn that parsed the body: each of them takes its time.
+  // In a later turn than the one that parsed the body, because both take long.
   await nextTurn();
   if (json !== undefined) return found(await counter.estimateLongPromptAsync(body, json, limit));
   try {
@@ -237,8 +237,8 @@ function found<T>(estimated: T | undefined): T {
 /** Estimates a prompt that cannot be counted by the length of its JSON. */
 function estimateByLength(body: Fields, error: unknown): number {
   if (!(error instanceof InvalidArgumentError)) throw error;
-  const { messages, input, prompt } = body;
-  if ((messages ?? input ?? prompt ?? undefined) === undefined) return 0;
+  const { messages, input, prompt, contents } = body;
+  if ((messages ?? input ?? prompt ?? contents ?? undefined) === undefined) return 0;
   try {
     return Math.ceil(Buffer.byteLength(JSON.stringify(body)) * TOKENS_PER_BYTE);
   } catch {
@@ -256,7 +256,7 @@ export interface CostContext extends Omit<EstimateContext, 'tokensPerMinute'> {
 
 /**
  * The most nano-USD that a request may cost by the prices of its model: `max_tokens`, otherwise the
- * model's own limit or 16,384, times `n`. 0 without a prompt; `undefined` where no price is known.
+ * model's own limit or 16,384, times `n`. 0 without a prompt; `undefined` if no price is known.
  */
 export function estimateNanoUsd(given: unknown, context: CostContext): Soon<number | undefined> {
   const { json, isLarge } = context;
@@ -276,7 +276,7 @@ function nanoUsdOf(facts: BodyFacts, prompt: number, { counter, outputOf, isUsua
   if (isUsual && expected === undefined) return undefined;
   const most = outputCap({ tokens, isLimited: facts.isLimited() }, counter.getModelLimits(name).maxOutputTokens, choices);
   const sourced = counter.pricesOf(name);
-  // Fields of embeddings do not keep a model that writes from answering.
+  // A text model also answers requests with fields of embeddings.
   const isMute = isWithoutReply(body) && !((pricedUsage(sourced, 0, 1_000)?.parts.output ?? 0) > 0);
   const output = isMute ? 0 : Math.min(most, (expected ?? Infinity) * choices);
   const prices = { sourced, tier: facts.tier };
@@ -302,7 +302,7 @@ function isWithoutReply(body: Fields): boolean {
 /** A request for embeddings, moderation or speech: its answer has no tokens of text. */
 function isInputAlone(body: Fields): boolean {
   const { messages, prompt, input, instructions, max_output_tokens, model, dimensions, encoding_format } = body;
-  // A chat or completion stays one with the fields of embeddings next to it: some providers ignore
+  // A chat or completion with fields of embeddings counts as a chat, because some providers ignore
   // unknown fields.
   if ((messages ?? prompt) !== undefined || input === undefined || max_output_tokens !== undefined) return false;
   // Speech has instructions for its voice.

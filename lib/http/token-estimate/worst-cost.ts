@@ -1,7 +1,7 @@
 import { nanoUsd } from '../../common/nano-usd.js';
 import { isObject, type Fields } from '../../common/objects.js';
 import { ratesFor, type SourcedPrices, type TokenRates } from '../../common/token-cost.js';
-import type { DearTier } from './asked-tier.js';
+import type { PremiumTier } from './requested-tier.js';
 
 /** The facts about a prompt that determine its cost. */
 export interface PromptSize {
@@ -16,7 +16,7 @@ export interface PromptSize {
 export interface AskedPrices {
   readonly sourced: readonly SourcedPrices[];
   /** A more expensive service tier that the request sets; the provider may bill either one. */
-  readonly tier: DearTier | undefined;
+  readonly tier: PremiumTier | undefined;
 }
 
 /** Output without a limit of the request or of the model that is known, as LiteLLM assumes it. */
@@ -26,7 +26,7 @@ export const UNLIMITED_OUTPUT = 16_384;
 export const LEAST_OUTPUT = 16;
 
 /**
- * The most output tokens for which a request costs at most `nanoUsd`; `undefined` where that is
+ * The most output tokens for which a request costs at most `nanoUsd`; `undefined` if that is
  * less than `LEAST_OUTPUT`, or no price is known.
  */
 export function affordableOutput(
@@ -95,7 +95,7 @@ function worstUsd(rates: TokenRates, prompt: PromptSize, outputTokens: number): 
     const sound = hasSound ? inputAudioPerMillion : 0;
     inputPerMillion = Math.max(inputPerMillion, cacheWritePerMillion, cacheWrite1hPerMillion, inputImagePerMillion, sound);
   }
-  // Only models that speak or draw have these prices, and they may do so unasked.
+  // Only models that generate audio or images have these prices, and they can do so unprompted.
   const { reasoningPerMillion = 0, outputAudioPerMillion = 0, outputImagePerMillion = 0 } = rates;
   if (outputPerMillion !== undefined)
     outputPerMillion = Math.max(outputPerMillion, reasoningPerMillion, outputAudioPerMillion, outputImagePerMillion);
@@ -109,8 +109,31 @@ const SOUND = /audio|file|video|media/i;
 const NO_SOUND = /^(?:https?:|data:image\/)/i;
 
 /** Whether the messages or the input of a request may have sound in them. */
-export function mayHaveSound({ messages, input }: Fields): boolean {
+export function mayHaveSound({ messages, input, contents }: Fields): boolean {
+  if (contents !== undefined && hasBlobs(contents)) return true;
   return (Array.isArray(messages) && hasSound(messages)) || (Array.isArray(input) && hasSound(input));
+}
+
+/** Fields of Google's parts that may have sound, and their type. */
+const BLOBS = ['inlineData', 'inline_data', 'fileData', 'file_data'] as const;
+const NO_SOUND_TYPE = /^(?:image|text)\//;
+
+function hasBlobs(contents: unknown): boolean {
+  if (!Array.isArray(contents)) return false;
+  return contents.some((turn) => {
+    const { parts } = (turn ?? {}) as Fields;
+    return Array.isArray(parts) && parts.some(isBlob);
+  });
+}
+
+function isBlob(part: unknown): boolean {
+  const fields = (part ?? {}) as Fields;
+  return BLOBS.some((name) => {
+    const blob = fields[name];
+    if (typeof blob !== 'object' || blob === null) return false;
+    const { mimeType, mime_type: type = mimeType } = blob as Fields;
+    return typeof type !== 'string' || !NO_SOUND_TYPE.test(type);
+  });
 }
 
 function hasSound(messages: readonly unknown[]): boolean {
@@ -124,7 +147,7 @@ function hasSound(messages: readonly unknown[]): boolean {
 function isSound(part: unknown): boolean {
   const { type, audio, image_url: image } = (part ?? {}) as Fields;
   if (typeof type === 'string' && SOUND.test(type)) return true;
-  // An answer that the model has spoken, by its id.
+  // The id of an earlier audio answer.
   if ((audio ?? undefined) !== undefined) return true;
   const url = typeof image === 'object' && image !== null ? (image as Fields).url : image;
   return typeof url === 'string' && !NO_SOUND.test(url);
@@ -139,12 +162,12 @@ const SEARCH_FIELDS = ['web_search', 'google_search', 'google_search_retrieval',
 ]);
 /** Searches of a request that does not limit them: LiteLLM's figure for its largest size. */
 const UNLIMITED_SEARCHES = 10;
-/** More are no figure to hold money for. */
+/** Larger figures are ignored. */
 const MOST_SEARCHES = 1_000;
 
 /**
  * The most web searches that a provider may run for a request, by its tools: `max_uses` of a tool,
- * within `max_tool_calls`; 10 where nothing limits them. 0: it asks for none.
+ * within `max_tool_calls`; 10 if nothing limits them. 0: it asks for none.
  */
 export function askedSearches({ tools, web_search_options: options, max_tool_calls: most }: Fields): number {
   let searches = (options ?? undefined) === undefined ? 0 : UNLIMITED_SEARCHES;

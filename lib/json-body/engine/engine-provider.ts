@@ -11,7 +11,7 @@ export const JSON_BODY_ENGINES: EngineProvider<JsonBodyEngine> = {
   name: 'JSON bodies',
   feature: 'rust_json_scanning',
   native: (binding) => new NativeJsonBodyEngine(binding),
-  // Loaded when it first answers: with the addon it seldom does.
+  // Loaded on first use, because with the addon it is rarely used.
   typescript: () => {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     const { TypeScriptJsonBodyEngine } = require('./typescript.js') as typeof TypeScriptEngine;

@@ -67,8 +67,13 @@ export abstract class JsonBodyEngine {
 
   /**
    * Like `scan`. The native engine blocks the calling thread for at most a few milliseconds at a
-   * time. The bytes must not change meanwhile.
+   * time. The bytes must not change until it resolves.
    * @param isOwn whether nothing else can change them: no copy is needed
    */
   abstract scanAsync(bytes: Buffer, bounds: Required<JsonBounds>, isOwn?: boolean): Promise<JsonScan | JsonFault>;
+}
+
+/** JSON as text, without a byte order mark. */
+export function textIn(bytes: Buffer): string {
+  return bytes.toString('utf8', bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0);
 }

@@ -18,7 +18,7 @@ const BYTES_PER_STEP = 1 << 15;
 
 /**
  * Lists fields, keys and long texts of a JSON text, and counts its values, without recursion. It
- * does not check the grammar: up to the first byte that is not JSON, what it finds is exact, and
+ * does not check the grammar: its result is exact up to the first byte that is not JSON, and
  * `JSON.parse` gets no further.
  */
 export class JsonOutliner {

@@ -13,7 +13,7 @@ const TOO_LONG = 5;
 const IS_OBJECT = 1;
 const HAS_ODD_NUMBERS = 2;
 const BOUNDS = ['maxDepth', 'maxKeys', 'maxContainers', 'maxValues'] as const;
-/** Instead of a key where there is none. */
+/** Marks a missing key. */
 const NO_KEY = 0xffffffff;
 /** Numbers before those of the fields. */
 const HEADER = 4;

@@ -8,8 +8,8 @@ const BYTE_ORDER_MARK = /^\ufeff/;
 const NOT_JSON: JsonFault = { kind: 'syntax' };
 
 /**
- * The TypeScript engine: `JSON.parse` decides what is valid JSON, after a pass that counts the
- * values and lists the fields.
+ * The TypeScript engine: after a pass that counts the values and lists the fields, `JSON.parse`
+ * validates the text.
  */
 export class TypeScriptJsonBodyEngine extends JsonBodyEngine {
   readonly engine: EngineName = 'typescript';
@@ -27,11 +27,11 @@ export class TypeScriptJsonBodyEngine extends JsonBodyEngine {
 function* scanned(bytes: Buffer, bounds: Required<JsonBounds>): Generator<undefined, JsonScan | JsonFault> {
   try {
     const found = yield* new JsonOutliner(bytes, bounds).scan();
-    // The bounds are there so that nothing parses what exceeds them.
+    // Bodies beyond the bounds must not be parsed.
     if (isJsonFault(found)) return found;
     yield;
     JSON.parse(bytes.toString().replace(BYTE_ORDER_MARK, ''));
-    // Reading the fields runs in a turn of its own.
+    // Fields are read in a separate turn.
     yield;
     return found;
   } catch (error) {

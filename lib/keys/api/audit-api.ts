@@ -1,6 +1,8 @@
 import type { AuditLog, RecordedAuditEntry } from '../../common/audit-log.js';
+import { HttpException } from '@nestjs/common';
 import { InvalidArgumentError } from '../../common/errors.js';
-import { checkInteger, checkString, refuseArgument } from '../../common/options.js';
+import { checkInteger, refuseArgument } from '../../common/options.js';
+import { checkStorable } from '../../common/storable-text.js';
 import { isPublicId } from '../api-key.js';
 import { checkFields, type KeyFields } from './key-fields.js';
 
@@ -10,10 +12,11 @@ const LARGEST_PAGE = 100;
 /** Its rows can be counted in an `integer` of PostgreSQL. */
 export const LAST_PAGE = 10_000_000;
 const DAY_MS = 86_400_000;
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
 const DATE = /^\d{4}-\d\d-\d\d$/;
 const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?$/;
 
-/** LiteLLM's names of tables, by what was changed. */
+/** LiteLLM's names of tables, by kind of changed object. */
 const TABLES: Readonly<Record<string, string>> = {
   keys: 'LiteLLM_VerificationToken',
   teams: 'LiteLLM_TeamTable',
@@ -39,13 +42,28 @@ export async function listAuditLog(log: AuditLog, query: unknown): Promise<KeyFi
     entity: Object.keys(TABLES).find((entity) => TABLES[entity] === table) ?? table,
     entityId: textOf(fields, 'object_id'),
     since: timeOf(fields, 'start_date', 0),
-    // A day without a time is included.
+    // A date without a time means the whole day.
     until: timeOf(fields, 'end_date', DAY_MS),
     oldestFirst: order === 'asc',
     limit: size,
     offset: (page - 1) * size,
   });
   return { audit_logs: entries.map(fieldsOf), total, page, page_size: size, total_pages: Math.ceil(total / size) };
+}
+
+/** One entry, in LiteLLM's fields. @throws HttpException (404) */
+export async function auditEntryById(log: AuditLog, id: string): Promise<KeyFields> {
+  const { entries } = UUID.test(id) ? await log.search({ id, limit: 1 }) : { entries: [] };
+  const [entry] = entries;
+  // A log that does not support this condition returns other entries.
+  if (entry?.id === id.toLowerCase()) return fieldsOf(entry);
+  const error = {
+    message: 'The audit log has no entry with this id.',
+    type: 'invalid_request_error',
+    param: 'id',
+    code: 'audit_entry_not_found',
+  };
+  throw new HttpException({ error }, 404);
 }
 
 function fieldsOf({ id, at, actor, action, entity, entityId, before, after, address, requestId }: RecordedAuditEntry): KeyFields {
@@ -66,7 +84,7 @@ function fieldsOf({ id, at, actor, action, entity, entityId, before, after, addr
 
 function textOf(fields: KeyFields, name: string): string | undefined {
   const { [name]: value } = fields;
-  return value === undefined || value === '' ? undefined : checkString(name, value, refuseArgument);
+  return value === undefined || value === '' ? undefined : checkStorable(name, value);
 }
 
 function timeOf(fields: KeyFields, name: string, ofDayMs: number): Date | undefined {

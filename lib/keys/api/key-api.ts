@@ -2,20 +2,24 @@ import { HttpException } from '@nestjs/common';
 import { FastLiteLLMError, InvalidArgumentError, InvalidConfigurationError } from '../../common/errors.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { LARGEST_USD } from '../../common/nano-usd.js';
-import { checkNumber, checkString, refuseArgument } from '../../common/options.js';
+import { checkNumber, checkOneOf, checkString, refuseArgument } from '../../common/options.js';
+import { checkStorable } from '../../common/storable-text.js';
 import { visibleText } from '../../common/visible-text.js';
 import type { Principal } from '../../http/principal.js';
 import type { AuditActor } from '../../common/audit-log.js';
 import type { ApiKeyRecord } from '../api-key-record.js';
 import type { ApiKeyPage, ApiKeyStatus } from '../api-key-store.js';
-import { statusOf } from '../key-search.js';
 import { LAST_PAGE, wholeNumber } from './audit-api.js';
-import type { ApiKeyService, NewApiKey } from '../api-keys.service.js';
-import { changesOf, checkFields, checkKeyFields, durationMs, fieldsOf, namedKey, withFieldNames, type KeyFields } from './key-fields.js';
+import type { ApiKeyChanges, ApiKeyService, NewApiKey } from '../api-keys.service.js';
+import { changesOf, checkFields, checkKeyFields, durationMs, namedKey, withFieldNames, type KeyFields } from './key-fields.js';
+import { changedKeyRowOf, keyRowOf } from './key-rows.js';
 
 type KeyName = Pick<ApiKeyRecord, 'publicId' | 'alias'>;
 
 const LIST_FIELDS = ['page', 'size', 'user_id', 'team_id', 'key_alias', 'key_hash', 'status', 'return_full_object'];
+/** LiteLLM's fields that widen the list of a user: the master key sees all keys. */
+const LIST_FIELDS_OF_USERS = ['include_team_keys', 'include_created_by_keys'];
+const LIST_ORDER = { sort_by: 'created_at', sort_order: 'desc' };
 const STATUSES: readonly unknown[] = ['active', 'expired', 'revoked'];
 const DEFAULT_PAGE_SIZE = 10;
 const LARGEST_PAGE = 100;
@@ -46,12 +50,12 @@ export class KeyApi {
     return this.answering(body, async () => {
       const { key, ...fields } = checkKeyFields(body, ['key']);
       const before = key === undefined || key === null ? await this.byAlias(fields.key_alias) : await this.named('key', key);
-      const changes = changesOf(fields, before, Date.now());
+      const changes = (current: ApiKeyRecord): ApiKeyChanges => changesOf(fields, current, Date.now());
       const record = existing(await this.keys.update(before.publicId, changes, by));
       const wasBlocked = before.blocked === true;
       const isBlocked = record.blocked === true;
       this.changed(record, wasBlocked === isBlocked ? 'updated' : isBlocked ? 'blocked' : 'unblocked');
-      return fieldsOf(record);
+      return changedKeyRowOf(this.keys, record);
     });
   }
 
@@ -61,7 +65,7 @@ export class KeyApi {
       const { key = named, grace_period: grace, ...fields } = checkKeyFields(body, ['key', 'grace_period']);
       const before = await this.named('key', key ?? named);
       const graceMs = grace === undefined || grace === null || grace === '' ? 0 : durationMs('grace_period', grace);
-      const changes = changesOf(fields, before, Date.now());
+      const changes = (current: ApiKeyRecord): ApiKeyChanges => changesOf(fields, current, Date.now());
       const rotated = (await this.keys.rotate(before.publicId, graceMs, changes, by)) ?? notFound();
       this.changed(rotated.record, 'rotated');
       return this.withSecret(rotated);
@@ -73,7 +77,7 @@ export class KeyApi {
       const { publicId } = await this.named('key', checkFields(body, ['key']).key);
       const record = existing(await this.keys.update(publicId, { blocked }, by));
       this.changed(record, blocked ? 'blocked' : 'unblocked');
-      return fieldsOf(record);
+      return changedKeyRowOf(this.keys, record);
     });
   }
 
@@ -83,7 +87,7 @@ export class KeyApi {
       const { keys, key_aliases: aliases } = checkFields(body, ['keys', 'key_aliases']);
       const given = keys ?? aliases;
       if (!Array.isArray(given) || given.length === 0 || given.length > MOST_DELETED)
-        throw new InvalidArgumentError('keys', given, `must be an array of 1 to ${MOST_DELETED} keys, or key_aliases an array of aliases`);
+        throw new InvalidArgumentError('keys', given, `must be an array of 1 to ${MOST_DELETED} keys, unless key_aliases is set`);
       const found: KeyName[] = [];
       for (const [index, entry] of (given as readonly unknown[]).entries()) {
         const byName = keys === undefined || keys === null;
@@ -98,22 +102,24 @@ export class KeyApi {
   async info(query: unknown, principal: Principal): Promise<KeyFields> {
     return this.answering(query, async () => {
       const { key = principal.keyId } = checkFields(query, ['key']);
-      if (key === undefined) throw new InvalidArgumentError('key', undefined, 'must be set: the master key has no record');
+      if (key === undefined) throw new InvalidArgumentError('key', undefined, 'must be set, because the master key has no record');
       const publicId = namedKey('key', key);
       const record = principal.isAdmin || publicId === principal.keyId ? await this.found(publicId) : undefined;
-      return { key: publicId, info: await this.full(existing(record)) };
+      return { key: publicId, info: await keyRowOf(this.keys, existing(record)) };
     });
   }
 
   async list(query: unknown): Promise<KeyFields> {
     return this.answering(query, async () => {
-      const fields = checkFields(query, LIST_FIELDS);
+      const fields = checkFields(query, [...LIST_FIELDS, ...LIST_FIELDS_OF_USERS, ...Object.keys(LIST_ORDER)]);
+      for (const [name, only] of Object.entries(LIST_ORDER))
+        if (fields[name] !== undefined) checkOneOf(name, fields[name], [only], refuseArgument);
       const page = wholeNumber('page', fields.page, 1, LAST_PAGE);
       const size = wholeNumber('size', fields.size, DEFAULT_PAGE_SIZE, LARGEST_PAGE);
       const { records: shown, total } = await this.matching(fields, size, (page - 1) * size);
       const isFull = fields.return_full_object === 'true' || fields.return_full_object === true;
       return {
-        keys: isFull ? await Promise.all(shown.map((record) => this.full(record))) : shown.map(({ publicId }) => publicId),
+        keys: isFull ? await Promise.all(shown.map((record) => keyRowOf(this.keys, record))) : shown.map(({ publicId }) => publicId),
         total_count: total,
         current_page: page,
         total_pages: Math.ceil(total / size),
@@ -125,7 +131,7 @@ export class KeyApi {
     return this.answering(body, async () => {
       const usd = checkNumber('reset_to', checkFields(body, ['reset_to']).reset_to, { min: 0, max: LARGEST_USD }, refuseArgument);
       const record = await this.named('key', named);
-      const { spend, max_budget, budget_reset_at } = await this.full(record);
+      const { spend, max_budget, budget_reset_at } = await keyRowOf(this.keys, record);
       await this.keys.resetSpend(record, usd, by);
       this.changed(record, 'spend reset');
       return { key_hash: record.publicId, spend: usd, previous_spend: spend, max_budget, budget_reset_at };
@@ -167,24 +173,13 @@ export class KeyApi {
     if (status !== undefined && !STATUSES.includes(status))
       throw new InvalidArgumentError('status', status, 'must be active, expired or revoked');
     const publicId = hash === undefined ? undefined : namedKey('key_hash', hash);
-    const texts = [user, team, alias].map((value) => (value === undefined ? undefined : String(value as string)));
-    return this.keys.search({ user: texts[0], team: texts[1], alias: texts[2], publicId, status: status as ApiKeyStatus, limit, offset });
+    const text = (name: string, value: unknown): string | undefined => (value === undefined ? undefined : checkStorable(name, value));
+    const named = { user: text('user_id', user), team: text('team_id', team), alias: text('key_alias', alias) };
+    return this.keys.search({ ...named, publicId, status: status as ApiKeyStatus, limit, offset });
   }
 
-  /** With what the key has spent: in the current window of its budget or, without one, in all. */
-  private async full(record: ApiKeyRecord): Promise<KeyFields> {
-    const spending = await this.keys.spendingOf(record);
-    return {
-      ...fieldsOf(record),
-      status: statusOf(record, Date.now()),
-      spend: spending?.spentUsd ?? null,
-      budget_reset_at: spending?.resetsAt?.toISOString() ?? null,
-      last_active: this.keys.lastUsedAt(record.publicId)?.toISOString() ?? null,
-    };
-  }
-
-  private withSecret({ key, record }: NewApiKey): KeyFields {
-    return { key, ...fieldsOf(record) };
+  private async withSecret({ key, record }: NewApiKey): Promise<KeyFields> {
+    return { key, ...(await changedKeyRowOf(this.keys, record)) };
   }
 
   private async named(name: string, value: unknown): Promise<ApiKeyRecord> {
@@ -196,7 +191,7 @@ export class KeyApi {
       return await this.keys.find(publicId);
     } catch (error) {
       if (!(error instanceof InvalidConfigurationError)) throw error;
-      throw refusal(409, `${error.message}; /key/delete removes it`, 'api_key_unreadable');
+      throw refusal(409, `${error.message}; remove the key with /key/delete`, 'api_key_unreadable');
     }
   }
 
@@ -212,8 +207,7 @@ export class KeyApi {
   }
 
   private async byAlias(alias: unknown): Promise<ApiKeyRecord> {
-    const text = checkString('key_alias', alias, refuseArgument);
-    return existing(await this.keys.findByAlias(text));
+    return existing(await this.keys.findByAlias(checkStorable('key_alias', alias)));
   }
 
   private changed({ publicId, alias }: KeyName, event: string): void {
@@ -221,7 +215,7 @@ export class KeyApi {
     this.log.log(`API keys: key ${publicId} ${event} (by the master key${named})`);
   }
 
-  /** Errors of the service as a client of the API is told of them. */
+  /** Converts errors of the service into errors of the API. */
   private async answering(fields: unknown, work: () => Promise<KeyFields>): Promise<KeyFields> {
     try {
       return await work();

@@ -50,11 +50,11 @@ it.each<[string, unknown, string | undefined]>([
   ['an unknown field', { colour: 'red' }, 'colour: is not a known'],
   ['a list', [], 'body: must be an object'],
   ['empty fields without effect', { permissions: {}, guardrails: [], config: null, agent_id: '', auto_rotate: false }, undefined],
-  ['a field without effect', { permissions: { a: 'b' } }, 'permissions: has no effect here: remove it'],
-  ['a number without effect', { tpd_limit: 0 }, 'tpd_limit: has no effect here: remove it'],
-  ['a flag without effect', { auto_rotate: true }, 'auto_rotate: has no effect here: remove it'],
+  ['a field without effect', { permissions: { a: 'b' } }, 'permissions: must not be set, because it has no effect here'],
+  ['a number without effect', { tpd_limit: 0 }, 'tpd_limit: must not be set, because it has no effect here'],
+  ['a flag without effect', { auto_rotate: true }, 'auto_rotate: must not be set, because it has no effect here'],
   ['no spend', { spend: 0 }, undefined],
-  ['spend', { spend: 1 }, 'spend: has no effect here: remove it'],
+  ['spend', { spend: 1 }, 'spend: must not be set, because it has no effect here'],
 ])('checkKeyFields with %s', (_, body, message) => {
   const check = (): KeyFields => checkKeyFields(body, ['key']);
   if (message === undefined) expect(check()).toEqual(body ?? {});

@@ -13,14 +13,17 @@ const SETTINGS = [
   ...LIMIT_FIELDS,
   ...MODEL_LIMIT_FIELDS,
   ...`key_alias duration models user_id team_id organization_id metadata tags blocked priority aliases allowed_routes budget_id soft_budget
-  temp_budget_increase temp_budget_expiry`.split(/\s+/),
+  temp_budget_increase temp_budget_expiry guardrails disable_global_guardrails opted_out_global_guardrails`.split(/\s+/),
 ];
+
+/** Fields that `metadata` keeps. */
+const GUARDRAIL_FIELDS = ['guardrails', 'disable_global_guardrails', 'opted_out_global_guardrails'];
 
 /** LiteLLM's fields without a counterpart: its clients send them empty. */
 const UNSUPPORTED =
   `access_group_ids agent_id allowed_cache_controls allowed_passthrough_routes allowed_vector_store_indexes auto_rotate budget_fallbacks
   budget_limits config default_estimated_output_tokens default_estimated_output_tokens_per_model denied_passthrough_routes
-  disable_global_guardrails enable_prompt_caching end_user_budget_id enforced_params guardrails mcp_rpm_limit new_key new_master_key
+  enable_prompt_caching end_user_budget_id enforced_params mcp_rpm_limit new_key new_master_key
   object_permission permissions policies project_id prompts rotation_interval router_settings rpm_limit_type send_invite_email spend
   tag_rpm_limit throttle_on_budget_exceeded tpd_limit tpm_limit_type`.split(/\s+/);
 
@@ -34,8 +37,8 @@ const LONGEST_MS = 100 * 366 * DAY_MS;
 const SHA256 = /^[0-9a-f]{64}$/;
 const PUBLIC_ID_LENGTH = 12;
 
-/** Our names of what a body sets, for errors. */
-const NAMES: Readonly<Record<string, string>> = {
+/** LiteLLM's fields by our names of settings, for errors. */
+export const KEY_FIELD_NAMES: Readonly<Record<string, string>> = {
   ...LIMIT_NAMES,
   alias: 'key_alias',
   user: 'user_id',
@@ -66,12 +69,12 @@ export function checkKeyFields(body: unknown, more: readonly string[]): KeyField
  */
 export function checkSupportedFields(body: unknown, supported: readonly string[], unsupported: readonly string[]): KeyFields {
   const fields = checkObject('body', body ?? {}, refuseArgument);
-  // An error lists the fields that work, not those that the next error would refuse.
+  // The error lists only supported fields.
   const isUnsupported = (name: string): boolean => unsupported.includes(name) && !supported.includes(name);
   checkKnownKeys('', Object.fromEntries(Object.entries(fields).filter(([name]) => !isUnsupported(name))), supported, refuseArgument);
   for (const [name, value] of Object.entries(fields)) {
     if (isUnsupported(name) && !isEmpty(value) && !(name === 'spend' && value === 0))
-      throw new InvalidArgumentError(name, value, 'has no effect here: remove it');
+      throw new InvalidArgumentError(name, value, 'must not be set, because it has no effect here');
   }
   return fields;
 }
@@ -95,7 +98,7 @@ export function changesOf(fields: KeyFields, before: Partial<ApiKeyRecord>, nowM
     ...set('key_alias', 'alias'),
     ...set('user_id', 'user'),
     ...set('team_id', 'team'),
-    ...set('metadata', 'metadata'),
+    ...metadataOf(fields, before),
     ...set('tags', 'tags'),
     ...set('blocked', 'blocked'),
     ...set('priority', 'priority'),
@@ -110,6 +113,16 @@ export function changesOf(fields: KeyFields, before: Partial<ApiKeyRecord>, nowM
   };
 }
 
+/** As in LiteLLM, guardrails of a key are in its metadata. Empty fields change nothing. */
+function metadataOf(fields: KeyFields, before: Partial<ApiKeyRecord>): Pick<ApiKeyChanges, 'metadata'> {
+  const set = GUARDRAIL_FIELDS.filter((name) => fields[name] !== undefined && (!isEmpty(fields[name]) || name in (before.metadata ?? {})));
+  if (set.length === 0) return fields.metadata === undefined ? {} : { metadata: fields.metadata as ApiKeyChanges['metadata'] };
+  const metadata = fields.metadata ?? before.metadata ?? {};
+  return {
+    metadata: { ...checkObject('metadata', metadata, refuseArgument), ...Object.fromEntries(set.map((name) => [name, fields[name]])) },
+  };
+}
+
 /** A higher budget needs both fields. `null` for one of them ends it. */
 function raiseOf({ temp_budget_increase: usd, temp_budget_expiry: until }: KeyFields): ApiKeyChanges {
   if (usd === undefined && until === undefined) return {};
@@ -121,7 +134,7 @@ function raiseOf({ temp_budget_increase: usd, temp_budget_expiry: until }: KeyFi
   return { raisedUsd: usd as number, raisedUntil: date as string };
 }
 
-/** LiteLLM's clients send what is not set as an empty list or object. */
+/** LiteLLM's clients send unset fields as an empty list or object. */
 export function unlessEmpty(value: unknown): unknown {
   return isEmpty(value) ? null : value;
 }
@@ -140,9 +153,9 @@ export function durationMs(name: string, value: unknown): number {
 }
 
 /** The error of a setting, with LiteLLM's name of the field. */
-export function withFieldNames(error: unknown, fields: KeyFields, names = NAMES): unknown {
+export function withFieldNames(error: unknown, fields: KeyFields, names = KEY_FIELD_NAMES): unknown {
   if (!(error instanceof InvalidArgumentError)) return error;
-  // A field of the body that has one of our names keeps it.
+  // A body field with one of our names keeps its name.
   const name = !Object.hasOwn(fields, error.path) && Object.hasOwn(names, error.path) ? names[error.path] : undefined;
   return name === undefined ? error : new InvalidArgumentError(name, fields[name], error.rule);
 }

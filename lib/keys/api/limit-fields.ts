@@ -14,7 +14,7 @@ export const LIMIT_FIELDS = ['rpm_limit', 'tpm_limit', 'max_parallel_requests', 
 /** LiteLLM's names of limits for single models: an object by model. */
 export const MODEL_LIMIT_FIELDS = ['model_rpm_limit', 'model_tpm_limit', 'model_max_budget'];
 
-/** Our names of what a body sets, for errors. */
+/** Our names of the body's fields, for errors. */
 export const LIMIT_NAMES: Readonly<Record<string, string>> = {
   'limits.requestsPerMinute': 'rpm_limit',
   'limits.tokensPerMinute': 'tpm_limit',
@@ -34,11 +34,11 @@ export interface LimitedFields {
   readonly budget?: string;
 }
 
-/** What a body changes about limits; `null` removes. */
+/** Changes of limits in a body; `null` removes one. */
 export type LimitChanges = { readonly [K in keyof LimitedFields]?: LimitedFields[K] | null };
 
 /**
- * What a body changes about the limits of a record.
+ * Returns the changes in a body to the limits of a record.
  * @param before The record; empty for a new one.
  * @throws InvalidArgumentError naming the field, as LiteLLM names it.
  */

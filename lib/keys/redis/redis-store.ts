@@ -1,3 +1,4 @@
+import { jsonIn } from '../../common/objects.js';
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
 import { custom, integer, resolveOptions, type OptionsOf } from '../../common/option.js';
 import {
@@ -34,9 +35,8 @@ export interface RedisApiKeyStoreOptions extends OptionsOf<typeof REDIS_KEY_STOR
 const MOST_UNREADABLE = 100;
 
 /**
- * Keeps keys in a hash in Redis (`<prefix>{keys}`, and their aliases in another one), without
- * secrets, for any number of processes. A change reaches all of them at once, through publish and
- * subscribe.
+ * Stores keys in a Redis hash (`<prefix>{keys}`, and their aliases in another one), without
+ * secrets, for any number of processes. Changes reach all of them at once through Pub/Sub.
  *
  * @throws InvalidConfigurationError naming the option (`redis.timeoutMs`); MissingPackageError
  * without ioredis, when the app starts.
@@ -75,7 +75,7 @@ class RedisApiKeyStore implements ApiKeyStore {
 
   /**
    * A key that changes during the scan may come twice: the later one counts. A record that cannot
-   * be read is left out, so that it does not keep the others from being managed.
+   * be read is omitted, so that it does not keep the others from being managed.
    */
   async list(): Promise<readonly ApiKeyRecord[]> {
     const records = new Map<string, ApiKeyRecord>();
@@ -128,13 +128,9 @@ class RedisApiKeyStore implements ApiKeyStore {
 /** @throws InvalidConfigurationError for a record that this version cannot read. */
 function readRecord(publicId: string, text: string): ApiKeyRecord {
   const path = `the record of the API key ${publicId} in Redis`;
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch {
-    // The parser's message has a part of the text.
-    throw new InvalidConfigurationError(path, 'must be JSON');
-  }
+  const content = jsonIn(text);
+  // Without the parser's message, which has a part of the text.
+  if (content === undefined) throw new InvalidConfigurationError(path, 'must be valid JSON');
   const record = checkApiKeyRecord(path, content);
   if (record.publicId === publicId) return record;
   throw new InvalidConfigurationError(path, 'must have the same public id');

@@ -129,7 +129,7 @@ export class DurationHistograms {
 
   /** Adds a page for this octave to the current interval. */
   private open(octave: number): number {
-    // From the oldest interval to the present one: with all of them in the total, a page is free.
+    // From the oldest interval to the current one: once all are in the total, a page is free.
     for (let oldest = this.following(this.present); this.freed === 0 && this.used > MAX_PAGES; oldest = this.following(oldest))
       this.join(oldest);
     const page = this.freed > 0 ? this.pages[FREE + --this.freed] : this.used++;

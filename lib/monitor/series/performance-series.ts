@@ -2,8 +2,8 @@ import type { CallSeries } from '../../common/recorder.js';
 import { BUCKETS, DurationHistograms, durationOf, WINDOW_INTERVALS } from './duration-histograms.js';
 
 /**
- * Figures of a set of calls. All except `totalCalls` cover only measured calls; without any they
- * are 0.
+ * Figures of a set of calls. All except `totalCalls` cover only measured calls, and are 0 without
+ * any.
  */
 export interface CallFigures {
   /** All calls, measured or not. */
@@ -44,7 +44,7 @@ export interface OperationStats extends CallFigures {
 /** Intervals of the history. */
 export const HISTORY_INTERVALS = 40;
 
-/** Figures of past intervals, the oldest first; `null` if nothing was measured. */
+/** Figures of past intervals, oldest first; `null` if nothing was measured. */
 export interface HistoryColumns {
   readonly calls: number[];
   /** From 0 to 1. */
@@ -56,7 +56,7 @@ export interface HistoryColumns {
   readonly maxDurationMs: (number | null)[];
 }
 
-/** Columns of intervals, the oldest first. Index `i` is the one that ended at `endMs[i]`. */
+/** Figures by interval, oldest first. Index `i` is the interval that ended at `endMs[i]`. */
 export interface PerformanceHistory {
   /** Milliseconds since 1970. */
   readonly endMs: readonly number[];
@@ -209,7 +209,10 @@ export class PerformanceSeries implements CallSeries {
     return this.isCounting && this.sampling.rate > 0;
   }
 
-  /** Calls to the next measured one: random, so that a rhythm of the calls is no bias. */
+  /**
+   * Number of calls until the next measured one, random so that periodic calls do not bias the
+   * sample.
+   */
   private draw(): void {
     const { on, rate } = this.sampling;
     this.isCounting = on;

@@ -3,7 +3,6 @@ import { samplesOf, type CapabilityHealth, type MetricSample } from '../../commo
 import { steadyNow } from '../../common/clock.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
 import type { LogSink } from '../../common/log-sink.js';
-import { usdOf } from '../../common/nano-usd.js';
 import { hasBudgets, type RateLimit } from '../../rate-limit/limits.js';
 import { decideRates } from '../../rate-limit/memory/budget-decisions.js';
 import { LocalDecisions } from '../../rate-limit/outage/local-decisions.js';
@@ -63,14 +62,14 @@ export class PostgresRateLimitStore implements RateLimitStore {
     this.borrowed = borrowDatabase(store);
     this.circuit = new DatabaseCircuit(this.borrowed.database);
     this.budgets = new BudgetFunctions(this.circuit, holdTtlMs);
-    this.outage = new StoreOutage(onStoreError, memory, 'PostgreSQL', log, 'requests pass without budgets');
+    this.outage = new StoreOutage(onStoreError, memory, 'PostgreSQL', log, 'requests are allowed without budget checks');
     this.money = new OpenHolds({
       ttlMs: holdTtlMs,
       settle: (settlement) => this.budgets.settle(settlement),
       renew: (holds) => void this.budgets.keep(holds).catch((failure: StoreFailure) => this.outage.count(failure)),
       onFailure: (failure) => this.outage.count(failure),
     });
-    // If it is unavailable, the next run does the work.
+    // If it is unavailable, the next run retries.
     this.sweeper = setInterval(() => void this.clean().catch(() => {}), renewalMs(holdTtlMs));
     this.sweeper.unref();
     if (onStoreError !== 'local') return;
@@ -141,7 +140,7 @@ export class PostgresRateLimitStore implements RateLimitStore {
       const denial = await this.budgets.extend(hold, nanoUsd, known);
       if (denial !== undefined)
         return { reason: denial.reason, standing: denial.standing, limitName: hold.scopes[denial.scope].limit.name };
-      // A hold that was charged is held again.
+      // A charged hold is held again.
       this.money.add(hold);
       return undefined;
     } catch (failure) {
@@ -210,18 +209,9 @@ export class PostgresRateLimitStore implements RateLimitStore {
   metrics(): readonly MetricSample[] {
     const sample = samplesOf('rate_limit_store');
     return [
-      sample('up', 'Whether PostgreSQL is used: 0 while its circuit is open.', 'gauge', this.circuit.refusal() === undefined ? 1 : 0),
+      sample('up', '1 if PostgreSQL is used, 0 while its circuit breaker is open.', 'gauge', this.circuit.refusal() === undefined ? 1 : 0),
       sample('calls_total', 'Statements sent to PostgreSQL; one can decide many requests.', 'counter', this.circuit.calls),
-      ...(this.local === undefined
-        ? []
-        : [
-            sample(
-              'unmerged_usd',
-              'USD that this process spent during an outage and that PostgreSQL has not counted yet.',
-              'gauge',
-              usdOf(this.local.unmergedNanoUsd),
-            ),
-          ]),
+      ...(this.local?.metrics() ?? []),
       ...this.outage.metrics(),
     ];
   }
@@ -267,7 +257,7 @@ export class PostgresRateLimitStore implements RateLimitStore {
     this.outage.succeeded(true);
     const taken = this.rates('check', ask);
     if (!taken.allowed) {
-      // Before the answer, so that who asks next finds nothing held for it.
+      // Before the reply, so that the next request no longer sees its hold.
       await this.money.settle(hold, 0, false);
       return taken;
     }

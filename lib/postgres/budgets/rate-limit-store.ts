@@ -5,8 +5,8 @@ import { resolvePostgresRateLimitStoreOptions, type PostgresRateLimitStoreOption
 
 /**
  * Stores budgets in PostgreSQL and shares them between processes, for apps without Redis. Each
- * process limits requests, tokens and concurrency on its own. One database function decides all
- * waiting requests by the database's clock, with the same results as the memory store.
+ * process limits requests, tokens and concurrency on its own. One database function decides on all
+ * waiting requests, using the database's clock, with the same results as the memory store.
  *
  * @throws InvalidConfigurationError naming the option.
  * @example

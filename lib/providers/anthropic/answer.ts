@@ -19,7 +19,7 @@ export const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
 /** @param hasCalls whether the answer calls tools of the client */
 export function finishReason(stopReason: unknown, hasCalls: boolean): FinishReason {
   const reason = typeof stopReason === 'string' && Object.hasOwn(FINISH_REASONS, stopReason) ? FINISH_REASONS[stopReason] : 'stop';
-  // The tool that is the answer's form is none of the client's.
+  // The tool for structured output is not one of the client's.
   if (reason === 'tool_calls') return hasCalls ? 'tool_calls' : 'stop';
   return reason === 'stop' && hasCalls ? 'tool_calls' : reason;
 }
@@ -35,7 +35,9 @@ export function callOf(block: Fields, names: ToolNames): Fields {
   };
 }
 
-/** Where LiteLLM has the results of Anthropic's own tools; `undefined`: it is none. */
+/**
+ * The field that LiteLLM uses for results of Anthropic's own tools; `undefined` for other blocks.
+ */
 export function resultsField(type: unknown): 'web_search_results' | 'tool_results' | 'compaction_blocks' | undefined {
   if (typeof type !== 'string') return undefined;
   if (type === 'compaction') return 'compaction_blocks';
@@ -49,11 +51,11 @@ export function messageFields({ container, context_management, stop_details, sto
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
 }
 
-/** A whole message as a chat completion. @throws Error for what is no message */
+/** Translates a whole message into a chat completion. @throws Error if it is not a message */
 export function chatCompletion(answer: Buffer, names: ToolNames): Buffer {
   const message = fieldsOf(JSON.parse(answer.toString('utf8')));
   if (message.type === 'error') return Buffer.from(JSON.stringify({ error: message.error }));
-  if (!Array.isArray(message.content)) throw new SyntaxError('the answer is not a message');
+  if (!Array.isArray(message.content)) throw new SyntaxError('the response is not a message');
   const writer = new MessageWriter(names);
   for (const block of message.content) writer.add(fieldsOf(block));
   return Buffer.from(

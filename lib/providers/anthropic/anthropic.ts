@@ -1,14 +1,15 @@
 import { fieldsOf, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { headerOf, type AnyHeaders } from '../retry-after.js';
+import { forwardedCall } from '../openai/forwarded.js';
 import { OPENAI_READER } from '../openai/reader.js';
 import { mergedFields, passed, pickedFields, written } from '../openai/request.js';
 import { CHAT_PARAMETERS } from '../parameters.js';
 import type { CountCall, CountedOperation, Operation, Protocol, SentRequest, WireCall } from '../protocol.js';
 import { rawHeader } from '../raw-headers.js';
 import { errorIn, hasError } from './errors.js';
-import { MESSAGES_READER, PassingTranslator } from './native.js';
-import { withOwnHistory } from './native-history.js';
+import { MESSAGES_READER, PassingTranslator } from './reader.js';
+import { withOwnHistory } from './own-history.js';
 import { messagesRequest, type TakenByHost } from './request.js';
 import { refuseThread } from './threads.js';
 import { MessageTranslator } from './stream.js';
@@ -39,7 +40,8 @@ const HOSTS: Readonly<Record<string, MessagesHost>> = {
 /** Anthropic's Messages API. */
 export const ANTHROPIC: Protocol = {
   name: 'anthropic',
-  call: (operation, sent) => messagesCall(operation, sent, HOSTS[sent.provider] ?? DIRECT),
+  call: (operation, sent) =>
+    operation === 'message_batches' ? batchCall(sent) : messagesCall(operation, sent, HOSTS[sent.provider] ?? DIRECT),
   count: (operation, sent) => messagesCount(operation, sent, HOSTS[sent.provider] ?? DIRECT),
   errorIn,
   hasError,
@@ -63,7 +65,7 @@ const COUNTED =
 /** A request to count a prompt at any host of Anthropic's models; its body names the model. */
 export function messagesCount(operation: CountedOperation, sent: SentRequest, host: MessagesHost): CountCall | undefined {
   const { countPath: path = '/messages/count_tokens' } = host;
-  if (operation === 'responses') return undefined;
+  if (operation === 'responses' || operation === 'generateContent') return undefined;
   if (operation === 'chat') {
     const { body, betas } = messagesRequest(sent, host);
     return {
@@ -101,6 +103,17 @@ function nativeCall(sent: SentRequest, host: MessagesHost): WireCall {
     ...(sent.request.stream && { translator: new PassingTranslator() }),
     reader: MESSAGES_READER,
   };
+}
+
+/** Its requests are billed when they have run: their usage is in the results. */
+const NO_USAGE = { promptTokens: 0, completionTokens: 0, totalTokens: 0 };
+
+/** A request about batches of the account. */
+function batchCall(sent: SentRequest): WireCall | undefined {
+  const { forwarded } = sent.request;
+  if (forwarded === undefined) return undefined;
+  const call = forwardedCall(forwarded, sent, { ...MESSAGES_READER, usageIn: () => NO_USAGE });
+  return { ...call, headers: headersFor(sent, DIRECT, clientHeaders(sent)) };
 }
 
 function nativeRequest(sent: SentRequest): SentRequest {
@@ -153,7 +166,7 @@ function listOf(header: string | undefined): string[] {
     .filter((beta) => beta !== '');
 }
 
-/** A longer list is none. */
+/** Longer lists are ignored. */
 const LONGEST_BETAS = 4096;
 const BETA = /^[\w.:-]{1,128}$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
@@ -165,5 +178,5 @@ function checkedBeta(beta: string): string {
 
 function clientVersion(version: string | undefined): string | undefined {
   if (version === undefined || DATE.test(version)) return version;
-  throw new InvalidArgumentError('anthropic-version', version, 'must be a date like 2023-06-01');
+  throw new InvalidArgumentError('anthropic-version', version, 'must be a date such as 2023-06-01');
 }

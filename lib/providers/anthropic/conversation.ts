@@ -1,4 +1,4 @@
-import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
+import { type Fields, asString, fieldsOf, isObject, jsonIn } from '../../common/objects.js';
 import { append } from '../../common/collections.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
@@ -122,7 +122,7 @@ class ConversationWriter {
     append(blocks, serverBlocks(fieldsOf(own)));
     append(blocks, this.textsOf(message, path));
     if (Array.isArray(calls)) calls.forEach((call, at) => blocks.push(this.callOf(call, `${path}.tool_calls[${at}]`)));
-    // Without it, the user's turns before and after are one.
+    // Without it, the user turns before and after it would be merged.
     if (blocks.length === 0) return;
     this.endUser();
     append(this.assistant, blocks);
@@ -140,7 +140,7 @@ class ConversationWriter {
 
   private endUser(): void {
     const { results, user, instructions } = this;
-    // Nothing of the user's that they could follow.
+    // There is no user turn that they could follow.
     if (!this.hasUser) append(user, instructions.splice(0));
     const content = [...results.values(), ...user];
     if (content.length > 0 || this.hasUser) this.turns.push({ role: 'user', content: content.length > 0 ? content : [PLACEHOLDER] });
@@ -151,7 +151,7 @@ class ConversationWriter {
     this.hasUser = false;
   }
 
-  /** @param isLast Anthropic continues a last message, which must not end with white space. */
+  /** @param isLast Anthropic continues a last message, which must not end with whitespace. */
   private endAssistant(isLast = false): void {
     const content = this.assistant;
     if (content.length === 0) return;
@@ -172,7 +172,7 @@ class ConversationWriter {
       if (role === 'assistant' && type === 'refusal') return textBlocks(refusal, `${path}.content[${at}].refusal`, fields);
       if (role === 'assistant' && (type === 'thinking' || type === 'redacted_thinking')) return [];
       if (role === 'assistant' && isServerBlock(fields)) return [fields];
-      throw this.unsupported(`${path}.content[${at}]`, `${String(role)} messages can contain only text`);
+      throw this.unsupported(`${path}.content[${at}]`, `accepts only text in ${String(role)} messages`);
     });
     return markedLast(blocks, message);
   }
@@ -190,14 +190,14 @@ class ConversationWriter {
     if (type === 'image_url') return [marked(this.imageOf(part.image_url, `${path}.image_url`), part)];
     if (type === 'file') return [marked(this.fileOf(fieldsOf(part.file), `${path}.file`), part)];
     if (typeof type === 'string' && OWN_PARTS.has(type)) return [part as Block];
-    throw this.unsupported(path, `it does not support parts of type ${typeof type === 'string' ? type.slice(0, 40) : typeof type}`);
+    throw this.unsupported(path, `does not support parts of type ${typeof type === 'string' ? type.slice(0, 40) : typeof type}`);
   }
 
   private imageOf(image: unknown, path: string): Block {
     const { url, format } = typeof image === 'string' ? { url: image, format: undefined } : fieldsOf(image);
     if (typeof url !== 'string') throw new InvalidArgumentError(path, image, 'must have a url');
     const inline = inlineDataIn(url);
-    if (inline !== undefined) return this.inline(textOf(format) ?? inline.mediaType, inline.data, path);
+    if (inline !== undefined) return this.inline(asString(format) ?? inline.mediaType, inline.data, path);
     const type = format === 'application/pdf' || /\.pdf$/i.test(url) ? 'document' : 'image';
     return { type, source: this.addressed(url, path) };
   }
@@ -206,7 +206,7 @@ class ConversationWriter {
     const { file_data: data, file_id: id, filename, format } = file;
     if (typeof data === 'string') {
       const { mediaType, data: base64 } = inlineDataIn(data) ?? { mediaType: 'application/pdf', data };
-      const block = this.inline(textOf(format) ?? mediaType, base64, `${path}.file_data`);
+      const block = this.inline(asString(format) ?? mediaType, base64, `${path}.file_data`);
       return block.type === 'document' && typeof filename === 'string' ? { ...block, title: filename } : block;
     }
     if (typeof id !== 'string') throw new InvalidArgumentError(path, file, 'must have file_data or file_id');
@@ -224,13 +224,13 @@ class ConversationWriter {
       const text = Buffer.from(data, 'base64').toString('utf8');
       return { type: 'document', source: { type: 'text', media_type: 'text/plain', data: text } };
     }
-    throw this.unsupported(path, 'it accepts only JPEG, PNG, GIF, WebP, PDF and text');
+    throw this.unsupported(path, 'accepts only JPEG, PNG, GIF, WebP, PDF and text');
   }
 
   private addressed(url: string, path: string): Block {
-    if (!this.context.takesUrls) throw this.unsupported(path, 'it accepts images and documents only inline, as base64 data URLs');
+    if (!this.context.takesUrls) throw this.unsupported(path, 'accepts images and documents only as base64 data URLs');
     if (/^https:\/\//i.test(url)) return { type: 'url', url };
-    throw this.unsupported(path, 'it accepts only https addresses and base64 data URLs');
+    throw this.unsupported(path, 'accepts only https URLs and base64 data URLs');
   }
 
   private unsupported(param: string, reason: string): UnsupportedRequestError {
@@ -238,8 +238,8 @@ class ConversationWriter {
     return new UnsupportedRequestError({
       param,
       provider,
-      reason: `${provider}: ${reason}`,
-      mend: `change it, or call a model other than ${model}`,
+      reason: `${provider} ${reason}`,
+      remedy: `change it, or call a model other than ${model}`,
     });
   }
 }
@@ -251,7 +251,7 @@ function textBlocks(text: unknown, path: string, source: Fields): Block[] {
   return /\S/.test(text) ? [marked({ type: 'text', text }, source)] : [];
 }
 
-/** With the cache mark of what it was made of. */
+/** With the cache mark of its source. */
 function marked(block: Block, { cache_control: mark }: Fields): Block {
   return isObject(mark) ? { ...block, cache_control: mark } : block;
 }
@@ -265,14 +265,7 @@ function markedLast(blocks: Block[], message: Fields): Block[] {
 
 function inputOf(input: unknown, path: string): Fields {
   if (input === undefined || input === null || input === '') return {};
-  let value: unknown = input;
-  if (typeof input === 'string') {
-    try {
-      value = JSON.parse(input);
-    } catch {
-      throw new InvalidArgumentError(path, input, 'must be a JSON object');
-    }
-  }
+  const value = typeof input === 'string' ? jsonIn(input) : input;
   if (isObject(value)) return value;
   throw new InvalidArgumentError(path, input, 'must be a JSON object');
 }
@@ -314,8 +307,4 @@ function serverBlocks({ server_tool_calls: calls, web_search_results: web, tool_
 
 function isServerBlock(part: Fields): part is Block {
   return typeof part.type === 'string' && (part.type === 'server_tool_use' || part.type.endsWith('_tool_result'));
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

@@ -1,4 +1,4 @@
-import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
+import { type Fields, fieldsOf, isObject, jsonIn } from '../../common/objects.js';
 import { errorIn as errorInWords, hasError } from '../openai/errors.js';
 import type { StatedError } from '../protocol.js';
 
@@ -38,12 +38,8 @@ export function errorIn(body: string): StatedError {
 
 function detailsIn(body: string): Fields | undefined {
   if (!body.includes('"details"')) return undefined;
-  try {
-    const { details } = fieldsOf(fieldsOf(JSON.parse(body)).error);
-    return isObject(details) && JSON.stringify(details).length <= LONGEST_DETAILS ? details : undefined;
-  } catch {
-    return undefined;
-  }
+  const { details } = fieldsOf(fieldsOf(jsonIn(body)).error);
+  return isObject(details) && JSON.stringify(details).length <= LONGEST_DETAILS ? details : undefined;
 }
 
 /** Whether this is a type of Anthropic's. */

@@ -48,7 +48,7 @@ export function hasOpenObject(schema: Fields, depth = 0): boolean {
 }
 
 function checkDepth(depth: number): void {
-  if (depth > DEEPEST) throw new InvalidArgumentError(PATH, NO_VALUE, `must not be nested deeper than ${DEEPEST} schemas`);
+  if (depth > DEEPEST) throw new InvalidArgumentError(PATH, NO_VALUE, `must not be nested deeper than ${DEEPEST} levels`);
 }
 
 function inner(schema: Fields): Fields[] {

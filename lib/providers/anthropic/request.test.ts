@@ -233,7 +233,7 @@ describe('the conversation', () => {
     };
     expect(sentBody(withInput(50)).messages).toHaveLength(2);
     const body = Promise.resolve(ANTHROPIC.call('chat', sentRequest(withInput(100_000)))?.body);
-    await expect(body).rejects.toThrow('must be JSON');
+    await expect(body).rejects.toThrow('must be valid JSON');
   });
 
   it('takes prototype keys for data', () => {
@@ -605,7 +605,7 @@ describe('an answer by a schema', () => {
   });
 
   it('cannot be anything but an object from a tool', () => {
-    expect(() => sentBody({ model: 'claude-3-7-sonnet-latest', ...format({ type: 'array' }) })).toThrow('answers with objects only');
+    expect(() => sentBody({ model: 'claude-3-7-sonnet-latest', ...format({ type: 'array' }) })).toThrow('supports only object schemas');
   });
 
   it('is left to the prompt without a schema', () => {

@@ -53,7 +53,7 @@ export function messagesRequest(sent: SentRequest, host: TakenByHost): MessagesR
   const maxTokens = chat.max_completion_tokens ?? chat.max_tokens ?? sent.maxOutputOf?.(sent.baseModel ?? sent.model) ?? traits.maxOutput;
   const isForced = isForcing(asForcing(chat.tool_choice));
   let thinking = thinkingFor(chat, { sent, traits, maxTokens, isForced });
-  // The model would have to go on with thoughts that Anthropic cannot verify.
+  // The model would have to continue from thinking that Anthropic cannot verify.
   const isLost = thinking.thinking?.type === 'enabled' && lacksThinking(chat.messages);
   if (isLost) thinking = { ...thinking, thinking: undefined };
   const { takesUrls } = host;
@@ -94,16 +94,16 @@ interface Circumstances {
 function sampling({ temperature, top_p: topP }: Fields, { sent, traits, thinking }: Circumstances): Fields {
   const fields: Record<string, unknown> = {};
   const reason = !traits.sampling
-    ? `${sent.model} takes none`
+    ? `${sent.model} does not support sampling parameters`
     : thinks(thinking, traits)
-      ? 'it cannot be combined with thinking'
+      ? 'sampling parameters cannot be combined with thinking'
       : undefined;
   if (temperature !== undefined) {
     if (reason === undefined) fields.temperature = typeof temperature === 'number' ? Math.min(Math.max(temperature, 0), 1) : temperature;
     else if (temperature !== 1 && !dropsParams(sent)) throw refused('temperature', sent, reason);
   }
   if (topP !== undefined && traits.sampling) {
-    // Newer models refuse both; 1 asks for nothing.
+    // Newer models reject both; 1 is the default.
     if (topP !== 1 || temperature === undefined) fields.top_p = topP;
   } else if (topP !== undefined && topP !== 1 && !dropsParams(sent)) throw refused('top_p', sent, reason);
   return fields;
@@ -124,13 +124,13 @@ function answerFormat(given: unknown, { tools, ...circumstances }: Circumstances
   if (!isObject(schema)) throw new InvalidArgumentError('response_format.json_schema.schema', schema, 'must be a JSON schema');
   const canForce = traits.forcedTools && !thinks(thinking, traits);
   const hasTools = tools.tools !== undefined;
-  // The answer is a call of another tool.
+  // The answer calls another tool.
   if (!traits.structured && isForcing(tools.tool_choice)) return { tools };
   if (traits.structured && !(canForce && !hasTools && hasOpenObject(schema))) {
     return { tools, format: { type: 'json_schema', schema: outputSchema(schema) } };
   }
   if ((schema.type ?? 'object') !== 'object') {
-    throw refused('response_format.json_schema.schema', sent, `${sent.model} answers with objects only`);
+    throw refused('response_format.json_schema.schema', sent, `${sent.model} supports only object schemas`);
   }
   return { tools: withAnswerTool(tools, { name: JSON_TOOL, input_schema: { ...schema, type: 'object' } }, canForce) };
 }
@@ -145,12 +145,12 @@ function otherFields({ stop, user, metadata, service_tier: tier }: Fields, sent:
     const sequences = stopSequences(stop);
     if (sequences.length > 0) fields.stop_sequences = sequences;
   }
-  // Anthropic wants no address or number of a person.
+  // Anthropic forbids email addresses and phone numbers here.
   const id = fieldsOf(metadata).user_id ?? user;
   if (typeof id === 'string' && id !== '' && !MAIL.test(id) && !PHONE.test(id)) fields.metadata = { user_id: id };
   if (tier !== undefined && host.hasTiers) {
     if (typeof tier === 'string' && Object.hasOwn(TIERS, tier)) fields.service_tier = TIERS[tier];
-    else if (!dropsParams(sent)) throw refused('service_tier', sent, 'it must be auto, default or standard_only');
+    else if (!dropsParams(sent)) throw refused('service_tier', sent, 'only auto, default and standard_only are supported');
   }
   return fields;
 }

@@ -361,7 +361,7 @@ describe('a streamed answer', () => {
     }
   });
 
-  it("ends with an error event in OpenAI's shape, and nothing behind it", () => {
+  it("ends with an error event in OpenAI's format, and nothing behind it", () => {
     const events = anthropicEvents(anthropicMessage([TEXT]));
     const error =
       'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}\n\n';

@@ -77,7 +77,7 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
   }
 
   protected override last(): string {
-    if (this.state === 'streaming') throw new Error('the stream ended before its message_stop');
+    if (this.state === 'streaming') throw new Error('the stream ended before message_stop');
     return '';
   }
 

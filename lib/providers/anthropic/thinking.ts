@@ -21,7 +21,7 @@ export interface ThinkingContext {
   readonly sent: SentRequest;
   readonly traits: ModelTraits;
   readonly maxTokens: unknown;
-  /** Whether a tool has to be called: then thinking that was only wished for is left out. */
+  /** Whether a tool has to be called: then thinking that was only wished for is omitted. */
   readonly isForced: boolean;
 }
 
@@ -35,7 +35,7 @@ export function thinkingFor(chat: Fields, context: ThinkingContext): SentThinkin
   const effort = isObject(given) ? given.effort : given;
   if (effort === undefined || effort === null) return {};
   if (effort !== 'none' && (typeof effort !== 'string' || !Object.hasOwn(BUDGETS, effort))) {
-    throw new InvalidArgumentError('reasoning_effort', effort, `must be none, ${Object.keys(BUDGETS).join(', ')}`);
+    throw new InvalidArgumentError('reasoning_effort', effort, `must be one of none, ${Object.keys(BUDGETS).join(', ')}`);
   }
   return byEffort(effort, context);
 }

@@ -11,7 +11,7 @@ export function refuseThread(thread: unknown, provider: string): void {
     param: 'thread',
     provider,
     reason: `${provider} does not store conversations`,
-    mend: 'send the whole conversation without thread',
+    remedy: 'send the whole conversation without thread',
     details: { error_code: 'thread_unsupported_request' },
   });
 }

@@ -12,7 +12,7 @@ const EMPTY_SCHEMA = { type: 'object', properties: {} };
 /** Anthropic refuses calls in the history of a request without tools. */
 const DUMMY_TOOL = {
   name: 'dummy_tool',
-  description: 'Stands for the tools of earlier turns. Not to be called.',
+  description: 'Placeholder for the tools of earlier turns. Do not call it.',
   input_schema: EMPTY_SCHEMA,
 };
 const MOST_SEARCHES: Readonly<Record<string, number>> = { low: 1, medium: 5, high: 10 };
@@ -45,7 +45,7 @@ export function toolsOf(chat: Fields, context: ToolsContext): SentTools {
   if (given !== undefined && !Array.isArray(given)) throw new InvalidArgumentError('tools', given, 'must be an array');
   const tools = (given ?? []).map((tool: unknown, at) => toolOf(fieldsOf(tool), `tools[${at}]`, context));
   if (isObject(search)) tools.push(searchTool(search));
-  // Not to be called: its name is unknown to the client.
+  // Never called, because the client does not know its name.
   if (tools.length === 0) return context.hasHistory ? { tools: [DUMMY_TOOL], tool_choice: { type: 'none' } } : {};
   const choice = choiceOf(chat, context);
   return { tools, ...(choice !== undefined && { tool_choice: choice }) };
@@ -59,7 +59,7 @@ export function isForcing(choice: Fields | undefined): boolean {
 function toolOf(tool: Fields, path: string, { sent, names }: ToolsContext): Fields {
   const { type, function: called, cache_control: mark } = tool;
   if (typeof type === 'string' && OWN_TOOL.test(type)) return ownTool(tool);
-  // A tool in Anthropic's words.
+  // A tool in Anthropic's format.
   if (called === undefined && typeof tool.name === 'string' && isObject(tool.input_schema)) return { ...tool, name: names.of(tool.name) };
   if (type !== undefined && type !== 'function')
     throw refused(path, sent, `${sent.provider} supports only function tools and its own built-in tools`);
@@ -116,7 +116,7 @@ function namedChoice(given: unknown, sent: SentRequest, names: ToolNames): Field
   const { type, function: called } = fieldsOf(given);
   const { name } = fieldsOf(called);
   if (type === 'function' && typeof name === 'string') return { type: 'tool', name: names.of(name) };
-  throw refused('tool_choice', sent, 'it must be auto, none, required or the name of a function');
+  throw refused('tool_choice', sent, 'only auto, none, required and functions are supported');
 }
 
 /** Adds a tool whose input is the answer. */

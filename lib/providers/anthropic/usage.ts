@@ -1,9 +1,43 @@
-import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
+import { type Fields, fieldsOf, isObject, jsonIn } from '../../common/objects.js';
 import { usageFrom, type AnswerUsage } from '../../http/answer-usage.js';
+import { dataOf } from '../events/event-reader.js';
 import type { ChatUsage } from '../openai/chat-chunks.js';
+import { lastUsageIn } from '../openai/usage.js';
 
 /** A larger figure is a mistake. */
 const LARGEST = 1e12;
+/** A longer object is not a usage. Large, because it can list the iterations of an answer. */
+const LONGEST_USAGE = 32 * 1024;
+const END = /\r?\n\r?\n/;
+/** Within a text their quotes would be escaped. */
+const DELTA = Buffer.from('"message_delta"');
+const START = Buffer.from('"message_start"');
+
+/**
+ * The usage of an answer of the Messages API.
+ * @param bytes A whole answer, or the end of a stream.
+ * @param head The beginning of a stream; absent for a whole answer.
+ */
+export function usageIn(bytes: Buffer, head?: Buffer): AnswerUsage | undefined {
+  if (head !== undefined) return usageOfStream(bytes, head);
+  return lastUsageIn(bytes, (usage) => answerUsage(fieldsOf(usage)), LONGEST_USAGE)?.usage;
+}
+
+/** `undefined` without the `message_delta` at the end: the one at the start counts no reply. */
+function usageOfStream(tail: Buffer, head: Buffer): AnswerUsage | undefined {
+  const delta = eventAt(tail, tail.lastIndexOf(DELTA));
+  if (delta?.type !== 'message_delta' || !isObject(delta.usage)) return undefined;
+  const start = eventAt(head, head.indexOf(START));
+  return answerUsage(mergedUsage(fieldsOf(fieldsOf(start?.message).usage), delta.usage));
+}
+
+/** The data of the event around a byte. */
+function eventAt(bytes: Buffer, at: number): Fields | undefined {
+  if (at < 0) return undefined;
+  const from = Math.max(bytes.lastIndexOf('\n\n', at), bytes.lastIndexOf('\r\n\r\n', at), 0);
+  const [event] = bytes.toString('utf8', from).trimStart().split(END, 1);
+  return fieldsOf(jsonIn(dataOf(event) ?? ''));
+}
 
 /** Usage in a stream is cumulative: a later figure replaces the one before, `null` keeps it. */
 export function mergedUsage(before: Fields, later: unknown): Fields {
@@ -14,7 +48,7 @@ export function mergedUsage(before: Fields, later: unknown): Fields {
 
 /** Anthropic's usage in OpenAI's words; `undefined`: it has no figures. */
 export function chatUsage(usage: Fields): ChatUsage | undefined {
-  // The figures next to the iterations leave out what compaction used.
+  // The figures next to the iterations exclude the usage of compaction.
   const parts = Array.isArray(usage.iterations) && usage.iterations.length > 0 ? usage.iterations.map(fieldsOf) : [usage];
   let [read, completion, created, cached, thinking, longLived] = [0, 0, 0, 0, 0, 0];
   let hasFigures = false;

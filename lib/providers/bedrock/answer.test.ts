@@ -76,10 +76,10 @@ describe('a whole answer of Bedrock', () => {
   });
 
   it.each([[{}], [{ output: {} }], [{ output: { message: { content: {} } } }]])('is refused without a message: %j', (answer) => {
-    expect(() => wholeAnswer(Buffer.from(JSON.stringify(answer)), context)).toThrow('an answer without a message');
+    expect(() => wholeAnswer(Buffer.from(JSON.stringify(answer)), context)).toThrow('the response has no output.message.content');
   });
 
   it.each([{ name: 'f' }, { toolUseId: '1' }])('is refused with the call %j', (toolUse) => {
-    expect(() => translated([{ toolUse }])).toThrow('a call without an id or a name');
+    expect(() => translated([{ toolUse }])).toThrow('toolUse must have a toolUseId and a name');
   });
 });

@@ -1,10 +1,10 @@
-import { isObject, type Fields } from '../../common/objects.js';
+import { type Fields, isObject, stringIn } from '../../common/objects.js';
 import { FINISH_REASONS } from '../anthropic/answer.js';
 import { randomUUID } from 'node:crypto';
 import { append } from '../../common/collections.js';
 import type { FinishReason } from '../openai/chat-chunks.js';
 import type { ThinkingBlock } from '../openai/chat-types.js';
-import { isMistake, mistakeError } from '../model-mistake.js';
+import { isMistake, mistakeError } from '../malformed-tool-call.js';
 import { errorIn, hasError, statusOf } from './errors.js';
 import { unwrapped } from './messages.js';
 import type { ToolNames } from './tool-names.js';
@@ -47,7 +47,7 @@ export function redactedBlock(content: string): ThinkingBlock {
   return { type: 'redacted_thinking', data: unwrapped(content) };
 }
 
-/** Translates a whole answer. @throws Error for what is none */
+/** Translates a whole answer. @throws Error if it is not an answer */
 export function wholeAnswer(answer: Buffer, context: AnswerContext): Buffer {
   const { model } = context;
   const json = answer.toString('utf8');
@@ -55,7 +55,7 @@ export function wholeAnswer(answer: Buffer, context: AnswerContext): Buffer {
   if (exception !== undefined) return exception;
   const parsed: unknown = JSON.parse(json);
   const content = fieldAt(parsed, 'output', 'message', 'content');
-  if (!isObject(parsed) || !Array.isArray(content)) throw new SyntaxError('an answer without a message');
+  if (!isObject(parsed) || !Array.isArray(content)) throw new SyntaxError('the response has no output.message.content');
   const parts = new AnswerParts(context);
   for (const block of content as readonly unknown[]) if (isObject(block)) parts.add(block);
   const message = parts.message();
@@ -116,7 +116,7 @@ class AnswerParts {
   private addCall({ toolUseId: id, name, input, type }: Fields): void {
     // The service has called its own tool.
     if (type === 'server_tool_use') return;
-    if (typeof id !== 'string' || typeof name !== 'string') throw new SyntaxError('a call without an id or a name');
+    if (typeof id !== 'string' || typeof name !== 'string') throw new SyntaxError('toolUse must have a toolUseId and a name');
     const written = JSON.stringify(input ?? {});
     const { hasJsonTool, hasOneCall, names } = this.context;
     if (hasJsonTool && name === JSON_TOOL) this.json ??= written;
@@ -128,19 +128,19 @@ class AnswerParts {
     if (typeof redactedContent === 'string') this.thinking.push(redactedBlock(redactedContent));
     if (!isObject(reasoningText)) return;
     const { text, signature } = reasoningText;
-    const thinking = textOf(text);
+    const thinking = stringIn(text);
     if (thinking === '' && typeof signature !== 'string') return;
     this.reasoning += thinking;
     this.thinking.push({ type: 'thinking', thinking, ...(typeof signature === 'string' && { signature }) });
   }
 
   private addCited({ content, citations }: Fields): void {
-    if (Array.isArray(content)) for (const part of content as readonly unknown[]) this.text += textOf(fieldAt(part, 'text'));
+    if (Array.isArray(content)) for (const part of content as readonly unknown[]) this.text += stringIn(fieldAt(part, 'text'));
     if (Array.isArray(citations)) append(this.citations, citations as readonly unknown[]);
   }
 }
 
-/** An exception instead of an answer, in OpenAI's shape; `undefined`: there is none. */
+/** An exception instead of an answer, in OpenAI's format; `undefined` if there is none. */
 export function exceptionIn(json: string): Buffer | undefined {
   if (!hasError(json)) return undefined;
   const { message = 'The provider answered with an exception.', type } = errorIn(json);
@@ -150,8 +150,4 @@ export function exceptionIn(json: string): Buffer | undefined {
 
 export function fieldAt(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), value);
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

@@ -76,16 +76,21 @@ export class AwsAuthorization implements RequestAuthorization {
 
   missing(): DeploymentFault | undefined {
     if (!canSign()) {
-      const mend = `npm install ${SIGNATURE_PACKAGE}, or set AWS_BEARER_TOKEN_BEDROCK`;
+      const remedy = `npm install ${SIGNATURE_PACKAGE}, or set AWS_BEARER_TOKEN_BEDROCK`;
       const { deploymentId } = this.access;
-      return new DeploymentFault(deploymentId, 'aws_access_key_id', `signing requires ${SIGNATURE_PACKAGE}, which is not installed`, mend);
+      return new DeploymentFault(
+        deploymentId,
+        'aws_access_key_id',
+        `signing requires ${SIGNATURE_PACKAGE}, which is not installed`,
+        remedy,
+      );
     }
     if (this.fixed !== undefined || isInstalled(() => require.resolve('@aws-sdk/credential-providers'))) return undefined;
     const { params, deploymentId } = this.access;
     const key = OWN.find((name) => trimmedText(params[name]) !== undefined);
     const reason = key === undefined ? 'no API key and no AWS credentials are set' : `${key} requires ${PACKAGE}, which is not installed`;
-    const mend = `npm install ${PACKAGE}, or set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;
-    return new DeploymentFault(deploymentId, key ?? 'aws_access_key_id', reason, mend);
+    const remedy = `npm install ${PACKAGE}, or set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;
+    return new DeploymentFault(deploymentId, key ?? 'aws_access_key_id', reason, remedy);
   }
 
   async headersFor(request: UnsignedRequest): Promise<readonly string[]> {
@@ -126,7 +131,7 @@ export class AwsAuthorization implements RequestAuthorization {
       this.keep(await this.provider({ forceRefresh: this.mustRefresh }));
       this.mustRefresh = false;
     } catch (error) {
-      // Those at hand hold a little longer.
+      // The current credentials remain valid a little longer.
       const { expiration } = this.current?.credentials ?? {};
       if (expiration !== undefined && expiration.getTime() > this.now()) return;
       throw this.faultOf(error);
@@ -147,8 +152,8 @@ export class AwsAuthorization implements RequestAuthorization {
     if (error instanceof DeploymentFault || (side !== 'client' && name !== 'CredentialsProviderError')) return error;
     const { params, deploymentId } = this.access;
     const key = OWN.find((each) => trimmedText(params[each]) !== undefined) ?? 'aws_access_key_id';
-    const mend = 'correct the profile, the role or the keys that it names, or set AWS_BEARER_TOKEN_BEDROCK';
-    return new DeploymentFault(deploymentId, key, `AWS credentials cannot be loaded (${errorMessage(error)})`, mend);
+    const remedy = 'correct the profile, the role or the keys that it names, or set AWS_BEARER_TOKEN_BEDROCK';
+    return new DeploymentFault(deploymentId, key, `AWS credentials cannot be loaded (${errorMessage(error)})`, remedy);
   }
 }
 
@@ -158,7 +163,7 @@ function fixedKeys({ params, env, deploymentId, takesEnvironment }: AwsAccess): 
   const own = keysOf(params.aws_access_key_id, params.aws_secret_access_key, params.aws_session_token, deploymentId);
   if (own !== undefined || !takesEnvironment || hasAwsCredentials(params)) return own;
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = env;
-  // A half of them is left to the chain, which says so.
+  // An incomplete pair is left to the chain, which reports it.
   return trimmedText(id) === undefined || trimmedText(secret) === undefined ? undefined : keysOf(id, secret, token, deploymentId);
 }
 
@@ -166,8 +171,9 @@ function keysOf(id: unknown, secret: unknown, token: unknown, deploymentId: stri
   const [accessKeyId, secretAccessKey, sessionToken] = [trimmedText(id), trimmedText(secret), trimmedText(token)];
   if (accessKeyId !== undefined && secretAccessKey !== undefined) return { accessKeyId, secretAccessKey, sessionToken };
   if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
-  const missing = accessKeyId === undefined ? 'aws_access_key_id' : 'aws_secret_access_key';
-  throw new DeploymentFault(deploymentId, missing, 'must be set: AWS keys come in pairs', `set ${missing}`);
+  if (accessKeyId === undefined)
+    throw new DeploymentFault(deploymentId, 'aws_access_key_id', 'must be set together with aws_secret_access_key', '');
+  throw new DeploymentFault(deploymentId, 'aws_secret_access_key', 'must be set together with aws_access_key_id', '');
 }
 
 /** @throws MissingPackageError */
@@ -205,7 +211,12 @@ function providerOf(access: AwsAccess): CredentialProvider {
   }
   if (ofProfile !== undefined) return ofProfile;
   if (!takesEnvironment)
-    throw new DeploymentFault(deploymentId, 'aws_access_key_id', 'must be set for this address', 'set aws_access_key_id');
+    throw new DeploymentFault(
+      deploymentId,
+      'aws_access_key_id',
+      'must be set, because environment credentials are not sent to this address',
+      '',
+    );
   return providers.fromNodeProviderChain({ clientConfig, profile: trimmedText(env.AWS_PROFILE) });
 }
 

@@ -1,4 +1,4 @@
-import type { AskedRequest } from '../../calls/asked-call.js';
+import type { ApiCallRequest } from '../../calls/call-request.js';
 import type { WireCall } from '../protocol.js';
 import { BEDROCK } from './bedrock.js';
 
@@ -9,7 +9,7 @@ function call(fields: Fields, model: string): WireCall | undefined {
   const request = { body, stream: false, isLarge: false, hasOwnFields: false, hasTags: false, addsUsage: false, options: {} };
   const rest = { overrides: undefined, addsUsage: false, defaults: undefined, fixed: undefined, dropParams: false, params: {} };
   return BEDROCK.call('embeddings', {
-    request: request as unknown as AskedRequest,
+    request: request as unknown as ApiCallRequest,
     body,
     provider: 'bedrock',
     model,

@@ -60,7 +60,7 @@ export function embeddingCall(sent: SentRequest): WireCall | undefined {
       param: 'input',
       provider,
       reason: `${model} embeds one text in a request, not ${texts.length}`,
-      mend: 'send one text, or use a Cohere model',
+      remedy: 'send one text, or use a Cohere model',
     });
   }
   const translator = new EmbeddingsTranslator(sent, fields, texts, {

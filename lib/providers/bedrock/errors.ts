@@ -1,4 +1,4 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { type Fields, fieldsOf, jsonIn, nonEmptyString } from '../../common/objects.js';
 import { errorIn as openAIErrorIn, hasError as hasOpenAIError } from '../openai/errors.js';
 import type { StatedError } from '../protocol.js';
 
@@ -32,31 +32,23 @@ export function statusOf(exception: string): number {
 
 /**
  * The error that a body states: `{ message }`, with its name in `__type` or in the header
- * `x-amzn-errortype`; or one of a stream, which is in OpenAI's shape already.
+ * `x-amzn-errortype`; or one of a stream, which is in OpenAI's format already.
  */
 export function errorIn(body: string, header?: (name: string) => string | undefined): StatedError {
   if (hasOpenAIError(body)) return openAIErrorIn(body);
   const fields = fieldsIn(body);
-  const named = text(fields.__type) ?? header?.('x-amzn-errortype');
+  const named = nonEmptyString(fields.__type) ?? header?.('x-amzn-errortype');
   const type = named === undefined ? undefined : NAME.exec(named)?.[1];
-  return { message: text(fields.message) ?? text(fields.Message), type, code: type };
+  return { message: nonEmptyString(fields.message) ?? nonEmptyString(fields.Message), type, code: type };
 }
 
 /** Whether a body of status 200 is an exception. */
 export function hasError(body: string): boolean {
-  return hasOpenAIError(body) || (body.includes('"__type"') && text(fieldsIn(body).__type) !== undefined);
+  return hasOpenAIError(body) || (body.includes('"__type"') && nonEmptyString(fieldsIn(body).__type) !== undefined);
 }
 
 /** AWS's front end wraps its own errors: `{ "Output": { "__type": … } }`. */
 function fieldsIn(body: string): Fields {
-  try {
-    const fields = fieldsOf(JSON.parse(body));
-    return Object.hasOwn(fields, 'Output') ? fieldsOf(fields.Output) : fields;
-  } catch {
-    return {};
-  }
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  const fields = fieldsOf(jsonIn(body));
+  return Object.hasOwn(fields, 'Output') ? fieldsOf(fields.Output) : fields;
 }

@@ -65,7 +65,7 @@ export class FrameReader {
       const length = frameLength(bytes, at);
       this.needed = length;
       if (bytes.length - at < length) break;
-      // The codec follows lengths past the end of the headers: in a copy it finds no other memory.
+      // The codec can read past the end of the headers; in a copy, it finds no foreign memory.
       frames.push(eventStreamCodec().decode(new Uint8Array(bytes.subarray(at, at + length))));
       at += length;
       this.needed = PRELUDE;

@@ -53,7 +53,8 @@ export class MediaBlocks {
   file({ file }: ChatPart, path: string): Block {
     const { file_data: data, filename, format, file_id: id } = file ?? {};
     if (typeof data === 'string') return this.inline(data, `${path}.file`, { format, filename });
-    if (typeof id === 'string') throw this.unsupported(`${path}.file.file_id`, 'does not accept file ids', 'send file_data, a data: URL');
+    if (typeof id === 'string')
+      throw this.unsupported(`${path}.file.file_id`, 'does not accept file ids', 'send file_data with a data: URL');
     throw new InvalidArgumentError(`${path}.file.file_data`, data, 'must be a data: URL');
   }
 
@@ -114,8 +115,8 @@ export class MediaBlocks {
     return this.unsupported(path, `does not accept data ${named}`, 'send PNG, JPEG, GIF, WebP, PDF, text, Office documents or videos');
   }
 
-  private unsupported(param: string, reason: string, mend: string): UnsupportedRequestError {
-    return new UnsupportedRequestError({ param, provider: this.sent.provider, reason: `${this.sent.provider} ${reason}`, mend });
+  private unsupported(param: string, reason: string, remedy: string): UnsupportedRequestError {
+    return new UnsupportedRequestError({ param, provider: this.sent.provider, reason: `${this.sent.provider} ${reason}`, remedy });
   }
 }
 

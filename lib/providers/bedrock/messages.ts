@@ -38,8 +38,8 @@ const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'];
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /**
- * @throws InvalidArgumentError for what is no message; UnsupportedRequestError for parts that the
- * service does not take
+ * @throws InvalidArgumentError for an invalid message; UnsupportedRequestError for parts that the
+ * service does not accept
  */
 export function conversationOf(messages: unknown, context: ConversationContext): Conversation {
   if (!Array.isArray(messages) || messages.length === 0)
@@ -47,7 +47,7 @@ export function conversationOf(messages: unknown, context: ConversationContext):
   return new Turns(context).of(messages as readonly ChatMessage[]);
 }
 
-/** A turn that may go on. */
+/** A turn that can continue. */
 interface OpenTurn extends Turn {
   readonly content: Block[];
 }
@@ -130,7 +130,7 @@ class Turns {
     const { results } = this.userTurn();
     this.hasTools = true;
     const toolUseId = sentId(id);
-    // The service refuses a second result for one id.
+    // The service rejects a second result for the same id.
     if (this.resultIds.has(toolUseId)) return;
     this.resultIds.add(toolUseId);
     const blocks = typeof content === 'string' && content !== '' ? [{ text: content }] : this.blocksOf(message, path);
@@ -212,7 +212,7 @@ class Turns {
       param: path,
       provider,
       reason: `${provider} does not support content parts of type ${type}`,
-      mend: 'remove it',
+      remedy: 'remove it',
     });
   }
 
@@ -234,7 +234,7 @@ function inputOf(written: unknown, path: string): object {
   if (written === undefined || written === null || (typeof written === 'string' && written.trim() === '')) return {};
   const input = objectIn(written as string);
   if (input !== undefined) return input;
-  throw new InvalidArgumentError(path, written, 'must be a JSON object, as a string');
+  throw new InvalidArgumentError(path, written, 'must be a string with a JSON object');
 }
 
 /** `redactedContent` is the base64 of Claude's own text, which is base64 itself. */
@@ -251,7 +251,7 @@ function isWrapped(content: string): boolean {
   return BASE64.test(content) && BASE64.test(Buffer.from(content, 'base64').toString('latin1'));
 }
 
-/** Claude refuses an answer to continue that ends with white space. */
+/** Claude refuses an answer to continue that ends with whitespace. */
 function withoutLastSpace(turns: readonly Turn[]): readonly Turn[] {
   const last = turns[turns.length - 1];
   const { text } = last.content[last.content.length - 1];

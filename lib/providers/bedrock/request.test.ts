@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { AskedRequest } from '../../calls/asked-call.js';
+import type { ApiCallRequest } from '../../calls/call-request.js';
 import type { SentRequest } from '../protocol.js';
 import { BEDROCK } from './bedrock.js';
 
@@ -29,7 +29,7 @@ function sentOf(fields: Fields, model: string, more: Partial<SentRequest> = {}):
     options: {},
   };
   const rest = { overrides: undefined, addsUsage: false, defaults: undefined, fixed: undefined, dropParams: false, params: {} };
-  return { request: request as unknown as AskedRequest, body, provider: 'bedrock', model, ...rest, ...more };
+  return { request: request as unknown as ApiCallRequest, body, provider: 'bedrock', model, ...rest, ...more };
 }
 
 /** What is sent for these fields of a chat request. */
@@ -263,7 +263,11 @@ describe('parts', () => {
       [{ role: 'assistant', tool_calls: [call('a', 'f', '{')] }],
       /^messages\[0\]\.tool_calls\[0\]\.function\.arguments/,
     ],
-    ['arguments that are no object', [{ role: 'assistant', tool_calls: [call('a', 'f', '[1]')] }], /arguments: must be a JSON object/],
+    [
+      'arguments that are no object',
+      [{ role: 'assistant', tool_calls: [call('a', 'f', '[1]')] }],
+      /arguments: must be a string with a JSON object/,
+    ],
     ['a call without a name', [{ role: 'assistant', tool_calls: [{ id: 'a' }] }], /^messages\[0\]\.tool_calls\[0\]\.function\.name/],
     ['a call that is none', [{ role: 'assistant', tool_calls: [null] }], /^messages\[0\]\.tool_calls\[0\]\.id/],
     ['content of another type', [{ role: 'user', content: 7 }], /^messages\[0\]\.content: must be a string or an array/],
@@ -425,7 +429,7 @@ describe('parameters', () => {
     const error = expect.objectContaining({
       code: 'UNSUPPORTED_PARAMETER',
       param,
-      mend: expect.stringContaining('drop_params') as string,
+      remedy: expect.stringContaining('drop_params') as string,
     }) as Error;
     expect(() => sent(fields, model)).toThrow(error);
     expect(JSON.stringify(sent(fields, model, { dropParams: true }))).not.toMatch(

@@ -1,4 +1,4 @@
-import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
+import { type Fields, fieldsOf, isObject, nonEmptyString } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { lacksThinking } from '../anthropic/conversation.js';
 import { pickedFields, written } from '../openai/request.js';
@@ -52,11 +52,11 @@ export class ConverseRequest {
   /** @throws UnsupportedRequestError for parameters that the service does not have */
   constructor(private readonly sent: SentRequest) {
     const { params, model, baseModel } = sent;
-    this.model = bedrockModel(model, baseModel, text(params.model_id));
+    this.model = bedrockModel(model, baseModel, nonEmptyString(params.model_id));
     this.parameters = splitParameters(sent, RULES);
     const { chat } = this.parameters;
     const thinking = thinkingOf(chat, { sent, model: this.model, maxTokens: maxTokensOf(chat) });
-    // Claude wants the thinking before a call of a tool back, or none.
+    // Before a tool call, Claude requires its thinking to be sent back, or no thinking at all.
     this.isLost = thinking.budget !== undefined && lacksThinking(chat.messages);
     this.thinking = this.isLost ? { fields: {}, isOn: false } : thinking;
     const isForced = isToolForced(chat) && canForceTools(this.model) && !this.thinking.isOn;
@@ -121,7 +121,7 @@ export class ConverseRequest {
       // OpenAI's temperatures go up to 2.
       if (!isFixed) fields[as] = isClaude && name === 'temperature' && typeof value === 'number' ? Math.min(value, 1) : value;
       else if (!dropsParams(sent, name))
-        throw refused(name, sent, `${sent.model} does not support ${name}${isOn ? ' while thinking' : ''}`);
+        throw refused(name, sent, `${sent.model} does not support ${name}${isOn ? ' with thinking enabled' : ''}`);
     }
     const stops = stopsOf(chat.stop);
     if (stops.length > 0) fields.stopSequences = stops;
@@ -140,7 +140,7 @@ export class ConverseRequest {
 function ownFields(own: Fields, model: BedrockModel): { readonly passed: Fields; readonly additional: Fields; readonly inference: Fields } {
   const { additionalModelRequestFields: more, inferenceConfig: inference, top_k: topK, ...others } = own;
   const entries = Object.entries(others);
-  // Of Claude and most others; Nova has its own place for it.
+  // For Claude and most others; Nova expects it elsewhere.
   const sampling = topK === undefined ? {} : isNova(model) ? { inferenceConfig: { topK } } : { top_k: topK };
   return {
     passed: Object.fromEntries(entries.filter(([name]) => OWN_FIELDS.has(name))),
@@ -200,7 +200,7 @@ const MAPS = ['properties', '$defs', 'definitions'];
 function closed(schema: unknown, depth = 0): unknown {
   if (!isObject(schema)) return schema;
   if (depth > DEEPEST)
-    throw new InvalidArgumentError('response_format.json_schema.schema', schema, `must not be deeper than ${DEEPEST} levels`);
+    throw new InvalidArgumentError('response_format.json_schema.schema', schema, `must not be nested deeper than ${DEEPEST} levels`);
   const next = (each: unknown): unknown => closed(each, depth + 1);
   const entries = Object.entries(schema).map(([key, value]): readonly [string, unknown] => {
     if (key === 'items') return [key, next(value)];
@@ -211,8 +211,4 @@ function closed(schema: unknown, depth = 0): unknown {
   });
   const isOpen = (schema.type === 'object' || 'properties' in schema) && !Object.hasOwn(schema, 'additionalProperties');
   return Object.fromEntries(isOpen ? [...entries, ['additionalProperties', false] as const] : entries);
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -294,7 +294,7 @@ describe('a stream', () => {
     ['within a frame', ([first, second]) => [first, second.subarray(0, 20)]],
     ['empty', () => []],
   ])('that was cut is refused: %s', (_, cut) => {
-    expect(() => stream(Buffer.concat(cut(bedrockStream(answerOf([{ text: 'Hello' }])))))).toThrow('cut before messageStop');
+    expect(() => stream(Buffer.concat(cut(bedrockStream(answerOf([{ text: 'Hello' }])))))).toThrow('ended before messageStop');
   });
 
   it.each<[string, string, string]>([
@@ -319,7 +319,10 @@ describe('a stream', () => {
   it.each<[string, Buffer]>([
     ['no object', event('contentBlockDelta', [])],
     ['a call without an id', event('contentBlockStart', { contentBlockIndex: 0, start: { toolUse: { name: 'f' } } })],
-    ['input without a tool call', event('contentBlockDelta', { contentBlockIndex: 3, delta: { toolUse: { input: '{' } } })],
+    [
+      'input must follow the start of a tool call',
+      event('contentBlockDelta', { contentBlockIndex: 3, delta: { toolUse: { input: '{' } } }),
+    ],
     [
       'more open calls than an answer has',
       Buffer.concat(

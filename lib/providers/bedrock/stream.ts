@@ -1,6 +1,6 @@
 import { isObject, type Fields } from '../../common/objects.js';
 import { ChatChunks, errorChunk } from '../openai/chat-chunks.js';
-import { isMistake, mistakeError } from '../model-mistake.js';
+import { isMistake, mistakeError } from '../malformed-tool-call.js';
 import type { AnswerTranslator } from '../protocol.js';
 import { answerId, fieldAt, finishOf, redactedBlock, wholeAnswer, type AnswerContext } from './answer.js';
 import { statusOf } from './errors.js';
@@ -18,7 +18,7 @@ interface OpenBlock {
 }
 
 const NONE = Buffer.alloc(0);
-/** More open blocks are no answer. */
+/** Streams with more open blocks are rejected. */
 const MOST_OPEN = 256;
 
 /** Translates Converse's answers: a whole one, or a stream of binary frames. */
@@ -59,7 +59,7 @@ export class ConverseAnswer implements AnswerTranslator {
   }
 
   end(): Buffer {
-    if (this.state === 'begun') throw new Error('the stream was cut before messageStop');
+    if (this.state === 'begun') throw new Error('the stream ended before messageStop');
     return this.state === 'over' ? NONE : Buffer.from(this.finish({}));
   }
 
@@ -89,7 +89,7 @@ export class ConverseAnswer implements AnswerTranslator {
   private failed(named: unknown, message: unknown): string {
     this.state = 'over';
     const name = typeof named === 'string' ? named : '';
-    const words = typeof message === 'string' && message !== '' ? message : 'The provider broke off its answer.';
+    const words = typeof message === 'string' && message !== '' ? message : 'The provider ended its answer with an error.';
     return errorChunk({ message: words, type: name === '' ? null : name, code: String(statusOf(name)) });
   }
 
@@ -97,7 +97,7 @@ export class ConverseAnswer implements AnswerTranslator {
     const use = fieldAt(start, 'toolUse');
     if (!isObject(use)) return '';
     const { toolUseId: id, name, type } = use;
-    if (typeof id !== 'string' || typeof name !== 'string') throw new SyntaxError('a call without an id or a name');
+    if (typeof id !== 'string' || typeof name !== 'string') throw new SyntaxError('toolUse must have a toolUseId and a name');
     // The service has called its own tool.
     if (type === 'server_tool_use') return this.open(index, 'foreign');
     if (this.context.hasJsonTool && name === JSON_TOOL) {
@@ -136,7 +136,7 @@ export class ConverseAnswer implements AnswerTranslator {
 
   private inputDelta(index: number, input: unknown): string {
     const block = this.blocks.get(index);
-    if (block?.call === undefined) throw new SyntaxError('input without a tool call');
+    if (block?.call === undefined) throw new SyntaxError('input must follow the start of a tool call');
     if (typeof input !== 'string' || input === '' || block.call === 'foreign') return '';
     block.hasInput = true;
     return this.inputChunk(block.call, input);

@@ -47,7 +47,7 @@ export function thinkingOf(chat: Fields, context: ThinkingContext): Thinking {
   if (model.traits !== undefined) return ofClaude(chat, context, model.traits);
   if (type === 'disabled') return OFF;
   if (type !== undefined) {
-    // Behind an ARN may be Claude.
+    // An ARN can refer to Claude.
     if (model.family === 'unknown') return { fields: { thinking }, isOn: true };
     if (dropsParams(sent, 'thinking')) return OFF;
     throw refused('thinking', sent);
@@ -59,7 +59,7 @@ export function thinkingOf(chat: Fields, context: ThinkingContext): Thinking {
   if (fields !== undefined) return { fields, isOn: false };
   if (dropsParams(sent, 'reasoning_effort')) return OFF;
   const isHidden = model.family === 'unknown';
-  throw refused('reasoning_effort', sent, isHidden ? 'the model of this ARN is unknown without base_model' : undefined);
+  throw refused('reasoning_effort', sent, isHidden ? 'the model of this ARN is unknown unless base_model is set' : undefined);
 }
 
 function typeOf({ type, budget_tokens: budget }: Fields): string {

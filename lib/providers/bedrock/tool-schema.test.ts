@@ -36,9 +36,9 @@ describe('plainSchema', () => {
   });
 
   it.each<[string, Fields, RegExp]>([
-    ['a reference to nothing', { properties: { a: { $ref: '#/$defs/A' } } }, /^tools\[0\]: must refer only to its own definitions/],
-    ['a reference to another document', { properties: { a: { $ref: 'https://h' } } }, /must refer only/],
-    ['a reference to the prototype', { properties: { a: { $ref: '#/__proto__' } } }, /must refer only/],
+    ['a reference to nothing', { properties: { a: { $ref: '#/$defs/A' } } }, /^tools\[0\]: must use \$ref only for its own definitions/],
+    ['a reference to another document', { properties: { a: { $ref: 'https://h' } } }, /must use \$ref only/],
+    ['a reference to the prototype', { properties: { a: { $ref: '#/__proto__' } } }, /must use \$ref only/],
     [
       'references that multiply',
       {
@@ -50,7 +50,7 @@ describe('plainSchema', () => {
           ]),
         ),
       },
-      /must have at most 64 levels and 20000 parts/,
+      /must not be nested deeper than 64 levels or have more than 20000 parts/,
     ],
     ['more levels', { properties: JSON.parse(`${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}`) as Fields }, /64 levels/],
   ])('rejects %s', (_, schema, message) => {

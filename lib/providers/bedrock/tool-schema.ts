@@ -9,8 +9,8 @@ const MOST_PARTS = 20_000;
 const COPIED = 16;
 
 /**
- * A schema at whose root there is `type`, `properties` and `required` alone, as models other than
- * Claude want it: references are replaced by what they refer to.
+ * A schema whose root has only `type`, `properties` and `required`, as models other than Claude
+ * require: references are replaced with their targets.
  * @param budget of all schemas of the request
  * @throws InvalidArgumentError for references to nothing, and for schemas that are too large
  */
@@ -37,7 +37,8 @@ class Inliner {
     }
     this.budget.part(this.path);
     this.budget.take(this.path, Object.keys(value).length);
-    if (depth > DEEPEST || ++this.parts > MOST_PARTS) this.refuse(`must have at most ${DEEPEST} levels and ${MOST_PARTS} parts`);
+    if (depth > DEEPEST || ++this.parts > MOST_PARTS)
+      this.refuse(`must not be nested deeper than ${DEEPEST} levels or have more than ${MOST_PARTS} parts`);
     if (Array.isArray(value)) return value.map((each) => this.of(each, within, depth + 1));
     const { $ref: reference, ...others } = value as Fields;
     if (typeof reference !== 'string') {
@@ -57,7 +58,7 @@ class Inliner {
       return typeof at === 'object' && at !== null && Object.hasOwn(at, name) ? (at as Fields)[name] : undefined;
     }, this.root);
     if (reference === '#') return this.root;
-    return typeof found === 'object' && found !== null ? found : this.refuse('must refer only to its own definitions');
+    return typeof found === 'object' && found !== null ? found : this.refuse('must use $ref only for its own definitions');
   }
 
   private refuse(rule: string): never {

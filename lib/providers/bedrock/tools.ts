@@ -23,11 +23,11 @@ const EMPTY_SCHEMA = { type: 'object', properties: {} };
 const DUMMY: Block = {
   toolSpec: {
     name: 'dummy_tool',
-    description: 'Not to be called: it stands for tools of earlier turns.',
+    description: 'Placeholder for the tools of earlier turns. Do not call it.',
     inputSchema: { json: EMPTY_SCHEMA },
   },
 };
-const UNFORCED = 'Call this tool with the final answer, as soon as it is known.';
+const UNFORCED = 'Call this tool with the final answer, once it is known.';
 
 /** Inputs of the tools besides the request. */
 export interface ToolContext {
@@ -71,7 +71,7 @@ export function toolConfigOf(chat: Fields, context: ToolContext): ToolConfig | u
   }
   if (!isThinking && canForceTools(model)) return { tools, toolChoice };
   if (dropsParams(sent, 'tool_choice')) return { tools };
-  throw refused('tool_choice', sent, `${sent.model} cannot be forced to call a tool${isThinking ? ' while thinking' : ''}`);
+  throw refused('tool_choice', sent, `${sent.model} cannot be forced to call a tool${isThinking ? ' with thinking enabled' : ''}`);
 }
 
 /**
@@ -105,12 +105,12 @@ type SpecContext = Pick<ToolContext, 'sent' | 'model' | 'names'>;
 
 function specOf(tool: ChatTool | null, path: string, { sent, model, names }: SpecContext, budget: SchemaBudget): Block {
   const known = tool as { readonly toolSpec?: unknown; readonly systemTool?: unknown; readonly cachePoint?: unknown };
-  // In the service's own words.
+  // In the service's own format.
   if (known?.toolSpec !== undefined || known?.systemTool !== undefined || known?.cachePoint !== undefined) return tool as Block;
   const called = tool?.function;
   if (called === undefined || called === null) {
     const { provider } = sent;
-    throw new UnsupportedRequestError({ param: path, provider, reason: `${provider} supports only function tools`, mend: 'remove it' });
+    throw new UnsupportedRequestError({ param: path, provider, reason: `${provider} supports only function tools`, remedy: 'remove it' });
   }
   const { name, description, parameters, strict } = called;
   if (typeof name !== 'string' || name === '') throw new InvalidArgumentError(`${path}.function.name`, name, 'must be a non-empty string');

@@ -3,7 +3,7 @@ import type { ChatUsage } from '../openai/chat-chunks.js';
 
 /** @param more `additionalModelResponseFields`, which may have the tokens of the thinking */
 export function usageOf(usage: unknown, more: unknown): ChatUsage | undefined {
-  // Without a figure the answer is estimated.
+  // Without figures, the usage is estimated.
   if (!isObject(usage) || !(isAmount(usage.inputTokens) || isAmount(usage.outputTokens))) return undefined;
   const read = amount(usage.cacheReadInputTokens);
   const write = amount(usage.cacheWriteInputTokens);

@@ -97,7 +97,7 @@ function queryWith({ search }: URL, version: string | undefined, fallback: strin
 export function parseBase(base: unknown, deploymentId: string, key = 'api_base'): URL {
   const url = typeof base === 'string' && URL.canParse(base) ? new URL(base) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  throw new DeploymentFault(deploymentId, key, 'must be an http or https URL', '');
+  throw new DeploymentFault(deploymentId, key, 'must be an http:// or https:// URL', '');
 }
 
 /** The default address of a region. @throws DeploymentFault for an invalid one. */

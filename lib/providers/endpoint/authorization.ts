@@ -21,9 +21,15 @@ export interface RequestAuthorization {
    * the service that grants the credentials.
    */
   headersFor(request: UnsignedRequest): readonly string[] | Promise<readonly string[]>;
-  /** The provider refused the credentials: gets new ones. `false`: there are no newer ones. */
+  /**
+   * Gets new credentials after the provider has rejected the old ones. Returns `false` if there are
+   * no newer ones.
+   */
   renew(): boolean;
-  /** Whether an answer says that the credentials are no longer good. Default: status 401. */
+  /**
+   * Returns whether an answer reports that the credentials are no longer valid. Default: status
+   * 401.
+   */
   refuses?(status: number, body: string): boolean;
   /** Why no request can be authorized, such as a missing package. */
   missing?(): DeploymentFault | undefined;

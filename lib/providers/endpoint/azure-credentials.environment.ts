@@ -78,7 +78,7 @@ export function isLocalOidc(token: unknown): boolean {
 }
 
 /**
- * Tokens of Microsoft Entra ID for a deployment; `undefined` where neither it nor the environment
+ * Tokens of Microsoft Entra ID for a deployment; `undefined` if neither it nor the environment
  * has an identity.
  * @throws DeploymentFault for an identity that is incomplete
  */
@@ -174,8 +174,8 @@ class EntraAuthorization implements RequestAuthorization {
       (typeof status === 'number' ? status >= 400 && status < 500 && status !== 429 : REFUSALS.has(word ?? ''));
     if (!isRefused) return error;
     const said = word ?? String(name);
-    const mend = "correct tenant_id, client_id, client_secret and the identity's role on the resource";
-    return new DeploymentFault(this.access.deploymentId, this.key, `Microsoft Entra ID did not issue a token (${said})`, mend);
+    const remedy = "correct tenant_id, client_id, client_secret and the identity's role on the resource";
+    return new DeploymentFault(this.access.deploymentId, this.key, `Microsoft Entra ID did not issue a token (${said})`, remedy);
   }
 }
 
@@ -205,7 +205,7 @@ function fetcher(
     if (isRefused) credential = undefined;
     credential ??= credentialOf(identity, { ...(authorityHost !== undefined && { authorityHost }) }, env);
     const granted = await credential.getToken(scope);
-    if (granted === null) throw new Error('Microsoft Entra ID answered without a token');
+    if (granted === null) throw new Error('the response from Microsoft Entra ID has no token');
     return { token: granted.token, expiresAtMs: granted.expiresOnTimestamp };
   };
 }

@@ -81,5 +81,7 @@ const FAMILIES: readonly (readonly [RegExp, string])[] = [
 
 /** The prefix to suggest to the operator. */
 export function prefixFor(name: string): string {
-  return FAMILIES.find(([pattern]) => pattern.test(name))?.[1] ?? 'openai/, anthropic/, gemini/, groq/ or another of docs/providers.md';
+  return (
+    FAMILIES.find(([pattern]) => pattern.test(name))?.[1] ?? 'openai/, anthropic/, gemini/, groq/ or another prefix in docs/providers.md'
+  );
 }

@@ -35,7 +35,7 @@ export class BearerTokens {
     const { current } = this;
     const leftMs = current === undefined ? 0 : current.expiresAtMs - this.now();
     if (current === undefined || leftMs <= 0) return this.fetch();
-    // The old one holds a little longer than a failure of the service.
+    // The old token usually outlives a failure of the service.
     if (leftMs < EARLY_MS) this.fetch().catch(() => {});
     return current.token;
   }

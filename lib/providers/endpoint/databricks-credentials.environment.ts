@@ -10,7 +10,7 @@ export function hasDatabricksClient({ DATABRICKS_CLIENT_ID: client = '', DATABRI
   return client.trim() !== '' && secret.trim() !== '';
 }
 
-/** OAuth of a service principal of Databricks; `undefined` where the environment names none. */
+/** OAuth of a service principal of Databricks; `undefined` if the environment names none. */
 export function databricksAuthorization(origin: string, env: Environment, deploymentId: string): RequestAuthorization | undefined {
   const { DATABRICKS_CLIENT_ID: client = '', DATABRICKS_CLIENT_SECRET: secret = '' } = env;
   if (!hasDatabricksClient(env)) return undefined;
@@ -51,14 +51,14 @@ async function grantedTo(
     signal: AbortSignal.timeout(FETCH_MS),
   });
   if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) {
-    const mend = 'correct DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or set api_key';
-    throw new DeploymentFault(deploymentId, 'api_key', `Databricks did not issue a token (status ${answer.status})`, mend);
+    const remedy = 'correct DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or set api_key';
+    throw new DeploymentFault(deploymentId, 'api_key', `Databricks did not issue a token (status ${answer.status})`, remedy);
   }
   if (!answer.ok) throw new Error(`Databricks answered the token request with ${answer.status}`);
   const { access_token: token, expires_in: seconds } = (await answer.json()) as {
     readonly access_token?: unknown;
     readonly expires_in?: unknown;
   };
-  if (typeof token !== 'string' || token === '') throw new Error('Databricks answered without a token');
+  if (typeof token !== 'string' || token === '') throw new Error('the response from Databricks has no token');
   return { token, expiresAtMs: Date.now() + (typeof seconds === 'number' ? seconds : 3600) * 1000 };
 }

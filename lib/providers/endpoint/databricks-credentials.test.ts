@@ -48,7 +48,7 @@ describe('a service principal of Databricks', () => {
       'Databricks did not issue a token (status 401); correct DATABRICKS_CLIENT_ID',
     ],
     ['an outage', () => new Response('', { status: 503 }), 'Databricks answered the token request with 503'],
-    ['an answer without a token', () => Response.json({}), 'Databricks answered without a token'],
+    ['an answer without a token', () => Response.json({}), 'the response from Databricks has no token'],
   ])('states %s', async (_, answered, message) => {
     answer = answered;
     const failed = headersOf(endpoint({}, client(`failing: ${message}`)));

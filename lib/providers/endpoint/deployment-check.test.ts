@@ -19,7 +19,11 @@ describe('deploymentCheck', () => {
       /apiBase is not a LiteLLM parameter/,
     ],
     ['an address by a name of other tools', { api_key: 'sk-1', api_url: 'http://mine/v1' }, /api_url is not a LiteLLM parameter/],
-    ['a credential by name', { litellm_credential_name: 'mine' }, /litellm_credential_name is not in credential_list/],
+    [
+      'a credential by name',
+      { litellm_credential_name: 'mine' },
+      /litellm_credential_name must be the name of an entry in credential_list/,
+    ],
     ['a token of an OIDC provider', { api_key: 'oidc/github/x' }, /api_key from this OIDC service/],
   ])('finds %s uncallable, so that no key of the environment is sent in its place', (_, params, reason) => {
     expect(found(params)).toMatchObject({ reason: expect.stringMatching(reason) as string });
@@ -35,7 +39,7 @@ describe('deploymentCheck', () => {
     'rejects the header %s, which belongs to the connection',
     (name) => {
       expect(found({ extra_headers: { [name]: '5' } })).toMatchObject({
-        reason: expect.stringContaining('the connection sets it') as string,
+        reason: expect.stringContaining('the client sets it for each connection') as string,
       });
     },
   );

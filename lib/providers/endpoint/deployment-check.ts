@@ -29,13 +29,13 @@ export function deploymentCheck(env: Environment): CheckDeployment {
 function checkAnyProvider(params: Readonly<Record<string, unknown>>, id: string): void {
   checkEndpointParams(params, id);
   if (!hasSecretHeaders(params)) return;
-  const reason = 'a secret in a header would be sent to any provider that a request names';
+  const reason = 'a secret in a header would be sent to any provider that a request selects';
   throw new DeploymentFault(id, 'extra_headers', reason, 'set api_base or custom_llm_provider, or remove * from the model');
 }
 
-function uncallable({ path, reason, mend }: DeploymentFault): Pick<DeploymentVerdict, 'uncallable'> {
+function uncallable({ path, reason, remedy }: DeploymentFault): Pick<DeploymentVerdict, 'uncallable'> {
   const key = path.slice(path.indexOf(': ') + 2);
-  return { uncallable: { reason: reason.startsWith('must ') ? `${key} ${reason}` : reason, mend } };
+  return { uncallable: { reason: reason.startsWith('must ') ? `${key} ${reason}` : reason, remedy } };
 }
 
 /** A key that is not sent would be missed without a message. */

@@ -4,12 +4,12 @@ import { InvalidConfigurationError } from '../../common/errors.js';
 export class DeploymentFault extends InvalidConfigurationError {
   /** Without the path: `no API key: GROQ_API_KEY is not set`. */
   readonly reason: string;
-  readonly mend: string;
+  readonly remedy: string;
 
   /** @param key of `litellm_params` */
-  constructor(deploymentId: string, key: string, reason: string, mend: string) {
-    super(`deployment ${deploymentId}: litellm_params.${key}`, mend === '' ? reason : `${reason}; ${mend}`);
+  constructor(deploymentId: string, key: string, reason: string, remedy: string) {
+    super(`deployment ${deploymentId}: litellm_params.${key}`, remedy === '' ? reason : `${reason}; ${remedy}`);
     this.reason = reason;
-    this.mend = mend;
+    this.remedy = remedy;
   }
 }

@@ -128,7 +128,7 @@ describe('ProviderEndpoint', () => {
     const deployed = endpoint({ model: 'azure/d' }, azure);
     expect(headersOf(deployed)).toMatchObject({ 'api-key': 'az' });
     expect(deployed.pathOf('/chat/completions', 'd')).toBe('/openai/deployments/d/chat/completions?api-version=2025-01-01');
-    expect(() => endpoint({}, { OPENAI_BASE_URL: 'gateway' })).toThrow('must be an http or https URL');
+    expect(() => endpoint({}, { OPENAI_BASE_URL: 'gateway' })).toThrow('must be an http:// or https:// URL');
   });
 
   it('redacts its secrets', () => {

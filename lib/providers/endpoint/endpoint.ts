@@ -9,6 +9,7 @@ import { databricksAuthorization, hasDatabricksClient } from './databricks-crede
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './address.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { hasCredentials, headersOf, secretsIn, secretsInLogin, secretsInQuery, type HeaderParams } from './headers.js';
+import { GUARDED } from '../../connection-pool/pool/endpoint.js';
 import { OPENAI } from '../openai/openai.js';
 import type { Protocol } from '../protocol.js';
 import { SecretMask } from '../secret-mask.js';
@@ -42,7 +43,8 @@ export class ProviderEndpoint {
   readonly protocol: Protocol;
   /** Credentials other than those in `headers`. */
   readonly authorization: RequestAuthorization | undefined;
-  readonly origin: string;
+  /** The connection pool's name of the address: for a guarded deployment it ends in `#guarded`. */
+  origin: string;
   /** Names and values in turns, as undici takes them. */
   readonly headers: readonly string[];
   /** Environment variables whose key is not sent, because the address is not the provider's. */
@@ -51,6 +53,8 @@ export class ProviderEndpoint {
   readonly isAtHome: boolean;
   /** Whether the environment has the provider's key or address. */
   readonly isSetUp: boolean;
+  /** Whether its requests have credentials, of any source. */
+  readonly isAuthorized: boolean;
   private readonly address: ProviderAddress;
   private readonly params: EndpointParams & Readonly<Record<string, unknown>>;
   private readonly secrets: readonly string[];
@@ -73,7 +77,7 @@ export class ProviderEndpoint {
     let base = address === undefined ? undefined : parseBase(address, deploymentId);
     const { model, custom_llm_provider } = params;
     const resolved = resolveModel({ model, custom_llm_provider, base, isInProject: namesProject(params) });
-    if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.mend);
+    if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.remedy);
     const { provider } = resolved;
     if (!params.model.includes('*') && NO_MODEL.test(resolved.model))
       throw new DeploymentFault(deploymentId, 'model', 'must have the form provider/model', '');
@@ -91,7 +95,7 @@ export class ProviderEndpoint {
     this.isAtHome = isAtProvider(provider, url);
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
     const ownToken = isAzure(provider) && !isLocalOidc(params.azure_ad_token) ? trimmedText(params.azure_ad_token) : undefined;
-    // A deployment's own credentials, of any kind, keep the environment's key out.
+    // If a deployment has its own credentials of any kind, the environment's key is not used.
     const hasOwnKeys = isBedrock && hasAwsCredentials(params);
     const isKeyed = trimmedText(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials || hasOwnKeys;
     const isClient = provider === 'databricks' && isForThis && hasDatabricksClient(env);
@@ -100,10 +104,19 @@ export class ProviderEndpoint {
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
     const isAuthorized = hasCredentials(this.headers, url);
     this.authorization = isAuthorized ? undefined : vertex === undefined ? this.authorizationBy(env, isForThis) : vertex.authorization;
+    this.isAuthorized = isAuthorized || this.authorization !== undefined;
     this.keptBack = isKeyed || isForThis || isAuthorized ? [] : (vertex?.keptBack ?? around.setKeys());
     const isFetched = this.authorization !== undefined && (!isBedrock || trimmedText(env.AWS_ACCESS_KEY_ID) !== undefined);
     this.isSetUp = key !== undefined || token !== undefined || (vertex?.isSetUp ?? isFetched) || around.base() !== undefined;
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), ...secretsInLogin(url)];
+  }
+
+  /**
+   * Connects only to public addresses and those that the app allows. A transport of the app's own
+   * checks addresses itself.
+   */
+  guard(): void {
+    if (this.protocol.transport === undefined) this.origin = new URL(this.origin).origin + GUARDED;
   }
 
   /** Returns the missing setting if the provider requires a key and none is set. */
@@ -120,8 +133,8 @@ export class ProviderEndpoint {
     }
     const variables = credentialVariables(provider);
     const reason = `no API key: api_key is not set, ${variables.length === 1 ? 'nor is' : 'nor one of'} ${variables.join(', ')}`;
-    const mend = `set ${variables[0]} in the environment, or api_key: os.environ/${variables[0]} in the deployment`;
-    return new DeploymentFault(deploymentId, 'api_key', reason, mend);
+    const remedy = `set ${variables[0]} in the environment, or api_key: os.environ/${variables[0]} in the deployment`;
+    return new DeploymentFault(deploymentId, 'api_key', reason, remedy);
   }
 
   /** An identity of the deployment's own at Azure. */
@@ -192,7 +205,7 @@ export class ProviderEndpoint {
         ? regionalBase(regionIn(params.model) ?? trimmedText(params.aws_region_name) ?? around.region(), deploymentId)
         : rowOf(provider)?.base;
     if (known !== undefined) return new URL(known);
-    const reason = `must be set: ${provider} has no default address`;
+    const reason = `must be set, because ${provider} has no default address`;
     throw new DeploymentFault(deploymentId, 'api_base', reason, `set it, or ${baseVariables(provider).at(-1)} in the environment`);
   }
 }
@@ -333,7 +346,12 @@ export function checkEndpointParams(params: object, deploymentId: string): void 
   }
   if (values.has('litellm_credential_name')) {
     const key = 'litellm_credential_name';
-    throw new DeploymentFault(deploymentId, key, `${key} is not in credential_list`, 'add the credential, or set api_key and api_base');
+    throw new DeploymentFault(
+      deploymentId,
+      key,
+      'must be the name of an entry in credential_list',
+      'add the credential, or set api_key and api_base',
+    );
   }
 }
 

@@ -48,14 +48,14 @@ describe('ProviderEndpoints', () => {
     ['bedrock/claude', 'the environment has no key or address for bedrock'],
     ['mistral/large', 'the environment has no key or address for mistral'],
     ['ollama/llama3', 'the environment has no key or address for ollama'],
-    ['azure/gpt-4o', 'azure does not serve that name, or the environment has no address or project for it'],
+    ['azure/gpt-4o', 'azure has no model of that name, or the environment has no address or project for it'],
     ['bedrock/invoke/x', 'the route invoke/ of bedrock is not supported'],
     ['nothing', 'the model nothing has no provider prefix; add the prefix of its provider'],
     ['sagemaker/x', 'the protocol of sagemaker is not supported yet'],
     ['vertex_ai/gemini-2.5-pro', 'Vertex AI requires google-auth-library, which is not installed'],
   ])('says for a deployment of any provider why %s cannot be called', (name, reason) => {
     mockIsInstalled = false;
-    expect(() => originOf({}, name)).toThrow(`model: must name a model of this server, or a provider that is configured here (${reason}`);
+    expect(() => originOf({}, name)).toThrow(`model: must be a model of this server, or of a provider that is configured here (${reason}`);
   });
 
   it('goes by the region and the protocol of each name, whichever is called first', () => {

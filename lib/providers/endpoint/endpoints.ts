@@ -35,14 +35,20 @@ export class ProviderEndpoints {
   /** Endpoints of deployments for any provider (`*`), by provider, protocol and region. */
   private readonly ofAnyProvider = new WeakMap<Deployment, Map<string, KnownEndpoint>>();
 
-  /** @param env Environment that may hold the keys of well-known providers. */
-  constructor(private readonly env: Environment) {}
+  /**
+   * @param env Environment that may hold the keys of well-known providers.
+   * @param guarded Ids of deployments that only connect to public and allowed addresses.
+   */
+  constructor(
+    private readonly env: Environment,
+    private readonly guarded: ReadonlySet<string> = new Set(),
+  ) {}
 
   /**
    * @param called The model to call. For a deployment `*` without address or key it names the
    * provider.
    * @throws DeploymentMisconfiguredError for a deployment that cannot be called.
-   * @throws InvalidArgumentError where `called` names no provider that is set up here.
+   * @throws InvalidArgumentError if `called` names no provider that is set up here.
    */
   of(deployment: Deployment, called: string): KnownEndpoint {
     let known = this.known.get(deployment);
@@ -60,15 +66,16 @@ export class ProviderEndpoints {
 
   private ofProvider(deployment: Deployment, called: string): KnownEndpoint {
     const resolved = resolveModel({ model: called });
-    if (!isResolved(resolved)) throw unknownProvider(called, `${resolved.reason}; ${resolved.mend}`);
+    if (!isResolved(resolved)) throw unknownProvider(called, `${resolved.reason}; ${resolved.remedy}`);
     const { provider } = resolved;
-    // The model's name may say the region and the protocol, too.
+    // The model's name can also determine the region and the protocol.
     const key = `${provider} ${protocolOf(provider, resolved.model).name} ${regionOf(provider, called) ?? ''}`;
     let byProvider = this.ofAnyProvider.get(deployment);
     if (byProvider === undefined) this.ofAnyProvider.set(deployment, (byProvider = new Map<string, KnownEndpoint>()));
     let known = byProvider.get(key);
     if (known === undefined) {
-      // The client named the provider: an unknown one must not take the deployment out for others.
+      // The client chose the provider, so an unknown one must not make the deployment uncallable
+      // for others.
       try {
         known = this.read(deployment, called);
       } catch (error) {
@@ -81,7 +88,7 @@ export class ProviderEndpoints {
       if (endpoint.missingKey() !== undefined || !endpoint.isSetUp) {
         throw unknownProvider(called, `the environment has no key or address for ${resolved.provider}`);
       }
-      // Clients write the regions: those of one process are few, unless a client makes them up.
+      // Regions come from clients: a process has few of them, unless a client invents some.
       if (byProvider.size >= MOST_KNOWN) byProvider.clear();
       byProvider.set(key, known);
     }
@@ -90,17 +97,18 @@ export class ProviderEndpoints {
 
   private read({ params, id }: Deployment, model: string): KnownEndpoint {
     const endpoint = new ProviderEndpoint({ ...params, model }, id, this.env);
+    if (this.guarded.has(id)) endpoint.guard();
     return new KnownEndpoint(endpoint, new ProviderErrors(endpoint, id), defaultsIn(params), fixedIn(params));
   }
 }
 
 function unknownProvider(called: string, detail: string): InvalidArgumentError {
-  return new InvalidArgumentError('model', called, `must name a model of this server, or a provider that is configured here (${detail})`);
+  return new InvalidArgumentError('model', called, `must be a model of this server, or of a provider that is configured here (${detail})`);
 }
 
 /** Without the names of variables, which are the operator's. */
 function incomplete(provider: string): string {
-  return `${provider} does not serve that name, or the environment has no address or project for it`;
+  return `${provider} has no model of that name, or the environment has no address or project for it`;
 }
 
 /** Whether a deployment serves any provider that a request names: `*` without address or key. */

@@ -25,7 +25,7 @@ const OF_CONNECTION = new Set(['content-length', 'transfer-encoding', 'keep-aliv
 /** Anthropic's tokens of persons: they are not API keys. */
 const ANTHROPIC_TOKEN = /^sk-ant-oat/;
 const ANTHROPIC_TOKEN_BETA = 'oauth-2025-04-20';
-/** A list: what the deployment has is added to what its key needs. */
+/** A list: the deployment's values are added to those that its key needs. */
 const BETAS = 'anthropic-beta';
 const SCHEME = /^(?:basic|bearer) +/i;
 
@@ -42,7 +42,7 @@ export function headersOf(
   const headers = new Map([['content-type', 'application/json']]);
   const set = (path: string, name: string, value: string): void => {
     if (OF_CONNECTION.has(name) || (name === 'connection' && !/^(?:close|keep-alive)$/i.test(value)))
-      throw new DeploymentFault(deploymentId, path, 'must not be set, because the connection sets it', 'remove the header');
+      throw new DeploymentFault(deploymentId, path, 'must not be set, because the client sets it for each connection', 'remove the header');
     if (NAME.test(name) && VALUE.test(value))
       headers.set(name, name === BETAS && headers.has(name) ? `${headers.get(name)},${value}` : value);
     else throw new DeploymentFault(deploymentId, path, 'must be a valid header value', '');

@@ -59,7 +59,7 @@ describe('each provider with a default address', () => {
     (name) => {
       const missing = endpoint({ model: `${name}/m` }).missingKey();
       expect(missing?.reason).toContain(keyVariables(name).join(', '));
-      expect(missing?.mend).toContain(`os.environ/${keyVariables(name)[0]}`);
+      expect(missing?.remedy).toContain(`os.environ/${keyVariables(name)[0]}`);
       expect(endpoint({ model: `${name}/m`, api_key: 'k' }).missingKey()).toBeUndefined();
       expect(endpoint({ model: `${name}/m`, extra_headers: { 'X-Api-Key': 'k' } }).missingKey()).toBeUndefined();
     },
@@ -132,11 +132,11 @@ describe('Azure', () => {
     isMissing = false;
     expect(entra).toMatchObject({
       reason: 'authentication with Microsoft Entra ID requires @azure/identity, which is not installed',
-      mend: 'npm install @azure/identity, or set api_key',
+      remedy: 'npm install @azure/identity, or set api_key',
     });
     expect(entra?.message).not.toContain('secret-of-it');
     expect(() => endpoint({ model: 'azure/d', api_key: 'k' })).toThrow(
-      'api_base: must be set: azure has no default address; set it, or AZURE_API_BASE',
+      'api_base: must be set, because azure has no default address; set it, or AZURE_API_BASE',
     );
   });
 
@@ -220,7 +220,7 @@ describe('a key', () => {
     expect(endpoint({ model: 'openai/m' }, { OPENAI_API_BASE: 'http://127.0.0.1:8000/v1' }).missingKey()).toBeUndefined();
     expect(endpoint({ model: 'bedrock_mantle/m' }).missingKey()?.reason).toContain('AWS_BEARER_TOKEN_BEDROCK');
     const elsewhere = endpoint({ model: 'openai/llama', api_base: 'https://api.groq.com/openai/v1' }, { OPENAI_API_KEY: 'sk-o' });
-    expect(elsewhere.missingKey()).toMatchObject({ reason: 'no API key for api.groq.com', mend: 'set api_key in the deployment' });
+    expect(elsewhere.missingKey()).toMatchObject({ reason: 'no API key for api.groq.com', remedy: 'set api_key in the deployment' });
     expect(elsewhere.keptBack).toEqual(['OPENAI_API_KEY']);
   });
 

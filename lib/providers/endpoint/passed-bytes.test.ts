@@ -5,7 +5,7 @@ import { DEFAULT_BODY_BOUNDS } from '../../http/body/body-bounds.js';
 import { jsonBodyOf } from '../../http/body/body-object.js';
 import type { JsonBody } from '../../http/body/json-body.js';
 import { DEFAULT_JSON_BOUNDS } from '../../json-body/json-bounds.js';
-import { AskedRequest } from '../../calls/asked-call.js';
+import { ApiCallRequest } from '../../calls/call-request.js';
 import type { ModelRequest } from '../model-request.js';
 import { protocolOf } from '../protocols.js';
 import type { Operation, SentRequest } from '../protocol.js';
@@ -17,7 +17,7 @@ const reader = readerOf(jsonBodyEngines()[0]);
 const SENT = { overrides: undefined, addsUsage: false, defaults: undefined, fixed: undefined, dropParams: false, params: {} };
 
 /** The JSON that a protocol sends, or its error. */
-async function sentBy(operation: Operation, provider: string, request: AskedRequest, more: Partial<SentRequest>): Promise<unknown> {
+async function sentBy(operation: Operation, provider: string, request: ApiCallRequest, more: Partial<SentRequest>): Promise<unknown> {
   const sent: SentRequest = { ...SENT, request, body: request.body, provider, model: 'mistral-x', isAtHome: true, ...more };
   try {
     const call = protocolOf(provider, sent.model).call(operation, sent);
@@ -28,14 +28,14 @@ async function sentBy(operation: Operation, provider: string, request: AskedRequ
 }
 
 /** The same body as an object and as bytes. */
-async function bothOf(json: string): Promise<readonly [AskedRequest, AskedRequest]> {
+async function bothOf(json: string): Promise<readonly [ApiCallRequest, ApiCallRequest]> {
   const body = JSON.parse(json) as ModelRequest;
   // Longer than bodies that are parsed at once.
   const object = (await reader.read(Buffer.from(json + ' '.repeat(10_000)), DEFAULT_JSON_BOUNDS)) as ModelRequest;
   const bytes = (await jsonBodyOf(object)) as JsonBody;
   return [
-    new AskedRequest({ operation: 'chat', body }, {}, limits),
-    new AskedRequest({ operation: 'chat', body: object, json: bytes }, {}, limits),
+    new ApiCallRequest({ operation: 'chat', body }, {}, limits),
+    new ApiCallRequest({ operation: 'chat', body: object, json: bytes }, {}, limits),
   ];
 }
 

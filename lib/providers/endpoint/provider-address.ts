@@ -11,6 +11,6 @@ export interface ProviderAddress {
   readonly keyHeader: string | undefined;
   /** The base of operations that Azure has at its newer addresses only. */
   readonly v1?: string;
-  /** Whether it is OpenAI's protocol here, whatever the provider's own is. */
+  /** Whether this address uses OpenAI's protocol, regardless of the provider's own. */
   readonly isOpenAICompatible?: boolean;
 }

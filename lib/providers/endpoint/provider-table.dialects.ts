@@ -2,7 +2,7 @@ import type { Dialect, MessageRules } from '../openai/dialect.js';
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
 
-/** The older name of the limit: most compatible servers know only this one. */
+/** The older name of the limit; most compatible servers support only this one. */
 const OLD_LIMIT = { max_completion_tokens: 'max_tokens' };
 const NEW_LIMIT = { max_tokens: 'max_completion_tokens' };
 const COMMON: MessageRules = { roles: { developer: 'system' }, dropsNulls: true };
@@ -10,11 +10,11 @@ const ALL_ROLES = ['system', 'user', 'assistant', 'tool'];
 const REASONING_FIELD = { reasoning: true } as const;
 const STRICT_FINISH = { eos: 'stop', eos_token: 'stop', stop_sequence: 'stop' } as const;
 
-/** Any server with OpenAI's protocol that the table knows no more of. */
+/** Any other server with OpenAI's protocol. */
 export const COMPATIBLE: Dialect = { lacks: words('thinking'), messages: COMMON };
 /** Servers of vLLM, Ollama and others: their text of thinking is in `reasoning`. */
 export const LOCAL: Dialect = { lacks: words('thinking'), messages: COMMON, answers: REASONING_FIELD };
-/** LiteLLM's proxy, which supports whatever its models support. */
+/** LiteLLM's proxy, which supports everything that its models support. */
 export const PROXY: Dialect = { messages: COMMON, answers: REASONING_FIELD };
 /** The same, and the older name of the limit. */
 export const OLDER: Dialect = { renamed: OLD_LIMIT, lacks: words('thinking'), messages: COMMON };
@@ -55,7 +55,7 @@ const GPT_5_SEARCH: Dialect = {
 };
 const NOT_REASONING_BY_DEFAULT: Dialect = { ...GPT_5, defaultEffort: 'none' };
 
-/** OpenAI itself: what its reasoning models lack. */
+/** OpenAI itself: parameters that its reasoning models lack. */
 export const OPENAI_DIALECT: Dialect = {
   lacks: NEVER_OPENAI,
   messages: OPENAI_MESSAGES,
@@ -260,7 +260,7 @@ export const VOLCENGINE: Dialect = {
   lacks: words('modalities audio prediction web_search_options parallel_tool_calls store safety_identifier'),
   messages: COMMON,
 };
-/** GitHub's models: OpenAI's newer ones know only the newer name of the limit. */
+/** GitHub's models: OpenAI's newer ones support only the newer name of the limit. */
 export const GITHUB: Dialect = {
   ...OLDER,
   models: [{ matches: /(?:^|\/)(?:o\d(?:-|$)|gpt-[5-9])/, dialect: { renamed: NEW_LIMIT, lacks: words('thinking'), messages: COMMON } }],

@@ -369,7 +369,7 @@ export function isAtProvider(provider: string, url: URL): boolean {
   return suffixes.some((suffix) => url.hostname.endsWith(suffix)) || hosts?.test(url.hostname) === true;
 }
 
-/** The provider of an address. Without TLS there is none: any server may listen there. */
+/** The provider of an address; none without TLS, because any server could listen there. */
 export function providerAt(url: URL): string | undefined {
   origins ??= new Map(
     Object.entries(SPOKEN)

@@ -20,7 +20,7 @@ const litellm = JSON.parse(readFileSync(join(__dirname, '../../../test/fixtures/
 const providerOf = (facts: ModelFacts): string | null => resolveModel(facts).provider ?? null;
 const refusal = (facts: ModelFacts): string => {
   const resolution = resolveModel(facts);
-  return isResolved(resolution) ? 'resolved' : `${resolution.reason}; ${resolution.mend}`;
+  return isResolved(resolution) ? 'resolved' : `${resolution.reason}; ${resolution.remedy}`;
 };
 
 describe('the providers that LiteLLM knows', () => {
@@ -118,10 +118,10 @@ describe('names without a prefix', () => {
     ['kimi-k2', 'moonshot/'],
     ['gemini-2.5-pro', 'gemini/ (Gemini API) or vertex_ai/ (Vertex AI)'],
     ['command-center', 'cohere/'],
-    ['my-model', 'another of docs/providers.md'],
+    ['my-model', 'another prefix in docs/providers.md'],
     ['*-llama', 'groq/'],
-    ['', 'another of docs/providers.md'],
-  ])('rejects %s without a prefix, and suggests one', (model, mend) => expect(refusal({ model })).toContain(mend));
+    ['', 'another prefix in docs/providers.md'],
+  ])('rejects %s without a prefix, and suggests one', (model, remedy) => expect(refusal({ model })).toContain(remedy));
 });
 
 describe('an unknown prefix', () => {
@@ -133,11 +133,11 @@ describe('an unknown prefix', () => {
     ['meta-llama/Llama-3.3-70B', 'add the prefix of its provider (groq/'],
     ['my-org/my-model', 'add the prefix of its provider (openai/, anthropic/'],
     ['/x', 'has no provider prefix'],
-  ])('is rejected with a suggestion: %s', (model, mend) => expect(refusal({ model })).toContain(mend));
+  ])('is rejected with a suggestion: %s', (model, remedy) => expect(refusal({ model })).toContain(remedy));
 
   it("takes a bare name of Gemini's for Vertex AI where the deployment names a project", () => {
     expect(resolveModel({ model: 'gemini-2.5-pro', isInProject: true })).toEqual({ provider: 'vertex_ai', model: 'gemini-2.5-pro' });
-    expect(resolveModel({ model: 'gemini-2.5-pro' })).toMatchObject({ mend: expect.stringContaining('vertex_ai/') as string });
+    expect(resolveModel({ model: 'gemini-2.5-pro' })).toMatchObject({ remedy: expect.stringContaining('vertex_ai/') as string });
   });
 
   it('is part of the model at an own address', () => {
@@ -171,7 +171,7 @@ describe('custom_llm_provider', () => {
     expect(of('x', 'mistral')).toEqual({ provider: 'mistral', model: 'x' });
     expect(of('x', 'sagemaker')).toMatchObject({ provider: 'sagemaker', key: 'custom_llm_provider' });
     expect(of('us.amazon.nova-pro-v1:0', 'bedrock')).toEqual({ provider: 'bedrock', model: 'us.amazon.nova-pro-v1:0' });
-    expect(of('x', 'gorq')).toMatchObject({ reason: 'unknown provider gorq', mend: 'write groq' });
+    expect(of('x', 'gorq')).toMatchObject({ reason: 'unknown provider gorq', remedy: 'write groq' });
     expect(upstreamModel('groq/llama', 'openai')).toBe('groq/llama');
     expect(upstreamModel('groq/llama')).toBe('llama');
   });

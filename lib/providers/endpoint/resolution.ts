@@ -24,7 +24,7 @@ export interface ResolvedModel {
 /** Why this name resolves to no provider. */
 export interface UnresolvedModel {
   readonly reason: string;
-  readonly mend: string;
+  readonly remedy: string;
   /** The provider, where it is known but its protocol is not supported. */
   readonly provider?: string;
   /** The key of `litellm_params` to correct. */
@@ -61,7 +61,7 @@ export function resolveModel(facts: ModelFacts): ResolvedModel | UnresolvedModel
     ...resolved,
     key: 'model',
     reason: `${shown(model)} is served by two providers`,
-    mend: `write ${prefixFor(model)}`,
+    remedy: `write ${prefixFor(model)}`,
   };
 }
 
@@ -86,8 +86,8 @@ let lastCustom: unknown = undefined;
 let lastUpstream = '';
 
 /**
- * Returns the model as its provider knows it: `gpt-4o` for `openai/gpt-4o`; `meta-llama/Llama-3`
- * stays.
+ * Returns the provider's name for the model: `gpt-4o` for `openai/gpt-4o`; `meta-llama/Llama-3` is
+ * kept.
  * @param custom `custom_llm_provider`: then only its own prefix is removed.
  */
 export function upstreamModel(model: string, custom?: unknown): string {
@@ -104,19 +104,19 @@ export function upstreamModel(model: string, custom?: unknown): string {
 function byCustomProvider(model: string, custom: string): ResolvedModel | UnresolvedModel {
   if (isKnownProvider(custom)) return spoken(custom, cut(model, custom), 'custom_llm_provider');
   const meant = nearestName(custom, providerNames());
-  const mend = meant === undefined ? 'use a provider that LiteLLM supports, or openai with an api_base' : `write ${meant}`;
-  return { key: 'custom_llm_provider', reason: `unknown provider ${shown(custom)}`, mend };
+  const remedy = meant === undefined ? 'use a provider that LiteLLM supports, or openai with an api_base' : `write ${meant}`;
+  return { key: 'custom_llm_provider', reason: `unknown provider ${shown(custom)}`, remedy };
 }
 
 function spoken(provider: string, model: string, key: UnresolvedModel['key']): ResolvedModel | UnresolvedModel {
   if (UNSPOKEN.has(provider)) {
-    return { key, provider, reason: `the protocol of ${provider} is not supported yet`, mend: openAIWayOf(provider) };
+    return { key, provider, reason: `the protocol of ${provider} is not supported yet`, remedy: openAIWayOf(provider) };
   }
   const route = provider === 'bedrock' ? BEDROCK_ROUTE.exec(model)?.[1] : undefined;
   if (route !== undefined) {
     const reason = `the route ${route}/ of bedrock is not supported`;
     const compatible = 'openai/<model> with the api_base https://bedrock-runtime.<region>.amazonaws.com/openai/v1';
-    return { key, provider, reason, mend: `write bedrock/<model>, which is called through Converse, or ${compatible}` };
+    return { key, provider, reason, remedy: `write bedrock/<model>, which is called through Converse, or ${compatible}` };
   }
   return { provider, model };
 }
@@ -137,12 +137,12 @@ function unknown(model: string, prefix: string): UnresolvedModel {
     return {
       key: 'model',
       reason: `the model ${name} has no provider prefix`,
-      mend: `add the prefix of its provider: ${prefixFor(model)}`,
+      remedy: `add the prefix of its provider: ${prefixFor(model)}`,
     };
   const meant = nearestName(prefix, providerNames());
   const reason = `unknown provider ${shown(prefix)} in ${name}`;
-  const typo = meant === undefined ? '' : `write ${meant}${shown(model.slice(prefix.length))} if that is what you mean, otherwise `;
-  return { key: 'model', reason, mend: `${typo}add the prefix of its provider (${prefixFor(model)}), or set api_base` };
+  const typo = meant === undefined ? '' : `write ${meant}${shown(model.slice(prefix.length))} if you mean that; otherwise `;
+  return { key: 'model', reason, remedy: `${typo}add the prefix of its provider (${prefixFor(model)}), or set api_base` };
 }
 
 function shown(text: string): string {

@@ -52,7 +52,7 @@ export class AnswerEvents {
 
   /**
    * The events that `chunk` completes.
-   * @throws LongEventError; Error for what the translator cannot read
+   * @throws LongEventError; Error for an event that the translator cannot read
    */
   read(chunk: Buffer): StreamEvents | undefined {
     const { repeated, reader } = this;

@@ -99,7 +99,7 @@ export class EventReader {
   read(chunk: Buffer): StreamEvents | undefined {
     const { length } = chunk;
     const endsEvent = length > 1 && chunk[length - 1] === LINE_FEED && chunk[length - 2] === LINE_FEED;
-    // Nearly all chunks.
+    // The case of nearly all chunks.
     if (this.isBetween && endsEvent && chunk.indexOf(CARRIAGE_RETURN) < 0) return new StreamEvents(chunk);
     const events = this.readLines(this.lines(chunk));
     this.isBetween = endsEvent && this.pending === 0 && !this.hasCrAlone && this.marked === undefined;
@@ -140,7 +140,7 @@ export class EventReader {
     const isCutCrAlone = isAfterCr && chunk[0] !== LINE_FEED;
     if (!isCutCrAlone && !hasCrAlone(chunk)) return chunk;
     this.hasCrAlone = true;
-    // The CR has been passed on: this makes CR LF of it.
+    // The CR was already passed on; this LF completes it.
     return isCutCrAlone ? Buffer.concat([Buffer.of(LINE_FEED), withLineFeeds(chunk)]) : withLineFeeds(chunk);
   }
 
@@ -161,7 +161,7 @@ export class EventReader {
   private lastEndIn(chunk: Buffer): number {
     const { edge } = this;
     const { length } = chunk;
-    // As most chunks end.
+    // Most chunks end this way.
     if (length > 1 && chunk[length - 1] === LINE_FEED && chunk[length - 2] === LINE_FEED) return length;
     const last = Math.max(...ENDS.map((end) => offsetAfterLast(chunk, end)));
     if (last > 0 || edge === '') return last;
@@ -210,11 +210,11 @@ function offsetAfterLast(chunk: Buffer, end: Buffer): number {
   return at < 0 ? 0 : at + end.length;
 }
 
-/** Whether a CR is followed by anything but LF. What follows the last byte is not known. */
+/** Whether a CR is followed by anything but LF. The byte after the last one is unknown. */
 function hasCrAlone(chunk: Buffer): boolean {
   const first = chunk.indexOf(CARRIAGE_RETURN);
   if (first < 0) return false;
-  // No `indexOf` from CR to CR: 20 ns a call are ten times the loop where each line is empty.
+  // Does not call `indexOf` from CR to CR: for empty lines, 20 ns per call are ten times the loop.
   for (let at = first; at < chunk.length - 1; at++) {
     if (chunk[at] === CARRIAGE_RETURN && chunk[at + 1] !== LINE_FEED) return true;
   }

@@ -40,10 +40,13 @@ export abstract class EventTranslator extends EventsTranslator implements Pick<A
     return Buffer.from(this.last());
   }
 
-  /** The events to write for one that was read; may be empty. @throws Error for a wrong event */
+  /**
+   * Translates one event of the provider. Returns the events to send, which can be empty. @throws
+   * Error for a wrong event
+   */
   protected abstract event(event: Fields): string;
 
-  /** The events at the end. @throws Error for a stream that was cut */
+  /** Returns the events at the end of the stream. @throws Error for a stream that was cut */
   protected abstract last(): string;
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { AnswerText, textIn } from '../../calls/stream/answer-text.js';
-import { StreamUsage } from '../../calls/stream/stream-usage.js';
+import { StreamTail } from '../../calls/stream/stream-tail.js';
 import { OPENAI_READER } from '../openai/reader.js';
 import { SecretMask } from '../secret-mask.js';
 import { AnswerEvents } from './answer-events.js';
@@ -95,7 +95,7 @@ it('a stream with repeated events has the same bytes, end, text, usage and error
       textOf: isFast ? textIn : undefined,
     });
     let text = '';
-    const record = new StreamUsage({ count: (counted) => (text += counted).length });
+    const record = new StreamTail({ count: (counted) => (text += counted).length });
     let passed = '';
     for (const [at, from] of cuts.entries()) {
       const arrived = events.read(Buffer.from(stream.subarray(from, cuts[at + 1])));

@@ -1,7 +1,17 @@
 import type { MultipartBody } from './multipart.js';
 
 /** APIs of OpenAI whose requests pass to providers as they are, but for the model's name. */
-export type ForwardedOperation = 'images' | 'audio' | 'moderations' | 'rerank' | 'files' | 'batches';
+export type ForwardedOperation =
+  'images' | 'audio' | 'moderations' | 'rerank' | 'files' | 'batches' | 'message_batches' | 'stored_responses' | 'compact_response';
+
+/** Those that concern a provider's account, and their paths there. */
+export const ACCOUNT_PATHS = {
+  files: '/files',
+  batches: '/batches',
+  message_batches: '/messages/batches',
+  stored_responses: '/responses',
+} as const satisfies Partial<Record<ForwardedOperation, string>>;
+export type AccountOperation = keyof typeof ACCOUNT_PATHS;
 
 /** Kind of the answer: JSON; text or JSON; any bytes, forwarded as they arrive. */
 export type ForwardedAnswer = 'json' | 'text' | 'bytes';
@@ -16,6 +26,7 @@ export const FORWARDED_PATHS = {
   '/audio/translations': 'text',
   '/moderations': 'json',
   '/rerank': 'json',
+  '/responses/compact': 'json',
 } as const satisfies Readonly<Record<string, ForwardedAnswer>>;
 export type ForwardedPath = keyof typeof FORWARDED_PATHS;
 
@@ -27,6 +38,6 @@ export interface Forwarded {
   /** Instead of a JSON body. */
   readonly form?: MultipartBody;
   readonly answer: ForwardedAnswer;
-  /** Whether the provider's account is asked, and no model. */
+  /** Whether the request is for the provider's account instead of a model. */
   readonly isOfAccount?: boolean;
 }

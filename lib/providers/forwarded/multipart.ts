@@ -1,8 +1,8 @@
-import { InvalidArgumentError } from '../../common/errors.js';
+import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import { atOnce, inTurns } from '../../common/next-turn.js';
 import { refuseArgument } from '../../common/options.js';
 
-/** A part of a form: where it is in the bytes, and what it is called. */
+/** A part of a form: its position in the bytes, and its name. */
 interface FormPart {
   readonly name: string;
   /** Whether it is a file: it has a file name. */
@@ -18,7 +18,7 @@ const TYPE = /^multipart\/form-data[ \t]*(?:;|$)/i;
 const BOUNDARY = /;[ \t]*boundary=(?:"([\w'()+,./:=? -]{1,70})"|([\w'()+,./:=?-]{1,70}))[ \t]*(?:;|$)/i;
 const DISPOSITION = /^content-disposition[ \t]*:([^\r\n]*)/gim;
 const FORM_DATA = /^[ \t]*form-data[ \t]*/i;
-/** Behind the one before: a name inside of a file's name is none. */
+/** After the previous parameter, because a name inside a file name does not count. */
 const PARAMETER = /;[ \t]*([\w*-]{1,100})=(?:"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*)"|([^\s";]{1,8000}))[ \t]*/y;
 const LONGEST_NAME = 1000;
 /** A header that continues on the next line: some servers join the lines, others do not. */
@@ -197,7 +197,7 @@ function partAt(bytes: Buffer, start: number, end: number): FormPart {
   const dispositions = [...headers.matchAll(DISPOSITION)];
   const parameters = dispositions.length === 1 ? parametersIn(dispositions[0][1]) : undefined;
   const name = parameters?.get('name');
-  // Servers read other ones differently: the field that is checked has to be the one that counts.
+  // Servers read other headers differently, but the checked field must be the one that counts.
   if (parameters === undefined || FOLDED.test(headers) || parameters.has('name*')) throw broken('must have exactly one name for each part');
   if (ENCODED.test(headers)) throw broken('must not use a transfer encoding for parts');
   if (name === undefined || name.length > LONGEST_NAME) throw broken('must have a name for each part');
@@ -205,7 +205,7 @@ function partAt(bytes: Buffer, start: number, end: number): FormPart {
   return { name, isFile, start, contentStart: start + headersEnd + END_OF_HEADERS.length, end };
 }
 
-/** `undefined` for what has another syntax, or a parameter twice. */
+/** `undefined` for any other syntax, or a repeated parameter. */
 function parametersIn(disposition: string): ReadonlyMap<string, string> | undefined {
   const parameters = new Map<string, string>();
   let at = FORM_DATA.exec(disposition)?.[0].length;
@@ -216,7 +216,7 @@ function parametersIn(disposition: string): ReadonlyMap<string, string> | undefi
     if (found === null) return disposition.slice(at).trim() === ';' ? parameters : undefined;
     const [whole, key, quoted, plain] = found;
     const name = key.toLowerCase();
-    // A name has quotes, as all clients write it, and nothing that servers unescape.
+    // A name must be in quotes, as all clients send it, and contain no escapes.
     if (parameters.has(name) || (name === 'name' && quoted?.includes('\\') !== false)) return undefined;
     parameters.set(name, quoted ?? plain);
     at += whole.length;
@@ -225,5 +225,5 @@ function parametersIn(disposition: string): ReadonlyMap<string, string> | undefi
 }
 
 function broken(rule: string): InvalidArgumentError {
-  return new InvalidArgumentError('body', 'another form', rule);
+  return new InvalidArgumentError('body', NO_VALUE, rule);
 }

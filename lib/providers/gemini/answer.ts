@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
+import { type Fields, fieldsOf, listOf, nonEmptyString } from '../../common/objects.js';
 import type { FinishReason } from '../openai/chat-chunks.js';
-import { isMistake, mistakeError } from '../model-mistake.js';
-import { idWithSignature, textOf } from './content-types.js';
+import { isMistake, mistakeError } from '../malformed-tool-call.js';
+import { idWithSignature } from './content-types.js';
 import { replaceFigures, usageOf } from './usage.js';
 
 /** Any other reason counts as `stop`. */
@@ -52,7 +52,7 @@ export class Candidate {
 
   /** Returns the event as an OpenAI delta; `undefined` if it adds nothing. */
   read(event: Fields): Record<string, unknown> | undefined {
-    this.reason = textOf(event.finishReason) ?? this.reason;
+    this.reason = nonEmptyString(event.finishReason) ?? this.reason;
     const found = new Found();
     for (const part of listOf(fieldsOf(event.content).parts)) this.readPart(fieldsOf(part), found);
     const delta = found.delta(event.groundingMetadata);
@@ -62,7 +62,7 @@ export class Candidate {
 
   private readPart(part: Fields, found: Found): void {
     const { text, functionCall, inlineData, executableCode, codeExecutionResult } = part;
-    const signature = textOf(part.thoughtSignature);
+    const signature = nonEmptyString(part.thoughtSignature);
     if (functionCall !== undefined) {
       if (this.hasOneCall && this.calls > 0) return;
       found.calls.push(callOf(fieldsOf(functionCall), signature, this.calls++));
@@ -131,12 +131,12 @@ function codeBlock({ language, code }: Fields): string {
 
 /** Calls arrive whole. Gemini 3 gives them ids, which it wants back. */
 function callOf({ id, name, args }: Fields, signature: string | undefined, index: number): object {
-  const own = textOf(id) ?? `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+  const own = nonEmptyString(id) ?? `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
   return {
     index,
     id: idWithSignature(own, signature),
     type: 'function',
-    function: { name: textOf(name) ?? '', arguments: JSON.stringify(args ?? {}) },
+    function: { name: nonEmptyString(name) ?? '', arguments: JSON.stringify(args ?? {}) },
     ...(signature !== undefined && { provider_specific_fields: { thought_signature: signature } }),
   };
 }
@@ -144,17 +144,17 @@ function callOf({ id, name, args }: Fields, signature: string | undefined, index
 /** A whole answer as a chat completion. @throws Error for one without candidates */
 export function chatCompletionOf(answer: Fields, { model, hasOneCall }: AnswerContext): object {
   const read = listOf(answer.candidates).map((candidate) => choiceOf(fieldsOf(candidate), hasOneCall));
-  const isBlocked = textOf(fieldsOf(answer.promptFeedback).blockReason) !== undefined;
-  if (read.length === 0 && !isBlocked) throw new Error('the answer has no candidates');
+  const isBlocked = nonEmptyString(fieldsOf(answer.promptFeedback).blockReason) !== undefined;
+  if (read.length === 0 && !isBlocked) throw new Error('the response has no candidates');
   const astray = astrayIn(read.map(({ candidate }) => candidate));
   if (astray !== undefined) return astray;
   const blocked = { index: 0, message: { role: 'assistant', content: null }, finish_reason: 'content_filter' };
   const usage = usageOf(replaceFigures({}, fieldsOf(answer.usageMetadata)), answer.candidates);
   return {
-    id: textOf(answer.responseId) ?? newAnswerId(),
+    id: nonEmptyString(answer.responseId) ?? newAnswerId(),
     object: 'chat.completion',
     created: Math.floor(Date.now() / 1000),
-    model: textOf(answer.modelVersion) ?? model,
+    model: nonEmptyString(answer.modelVersion) ?? model,
     choices: read.length === 0 ? [blocked] : read.map(({ choice }, at) => ({ index: at, ...choice })),
     ...(usage !== undefined && { usage }),
   };
@@ -202,7 +202,7 @@ export function astrayIn(candidates: readonly Candidate[]): { readonly error: ob
   return first === undefined || reasons.includes(undefined) ? undefined : mistakeError(first);
 }
 
-/** Google's log probabilities in OpenAI's shape. */
+/** Google's log probabilities in OpenAI's format. */
 export function logprobsOf(result: unknown): { readonly content: readonly object[] } | undefined {
   const { chosenCandidates, topCandidates } = fieldsOf(result);
   if (!Array.isArray(chosenCandidates)) return undefined;

@@ -14,15 +14,10 @@ export function idWithSignature(id: string, signature: string | undefined): stri
   return signature === undefined ? id : `${id}${SIGNATURE_MARK}${signature}`;
 }
 
-/** A call id as Gemini knows it, and the signature in it. */
+/** Gemini's call id, and the signature in it. */
 export function splitCallId(id: string): { readonly id: string; readonly signature: string | undefined } {
   const at = id.indexOf(SIGNATURE_MARK);
   if (at < 0) return { id, signature: undefined };
   const signature = id.slice(at + SIGNATURE_MARK.length);
   return { id: id.slice(0, at), signature: signature === '' ? undefined : signature };
-}
-
-/** A text that is not empty. */
-export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -1,7 +1,7 @@
-import { fieldsOf, type Fields, isObject, listOf } from '../../common/objects.js';
+import { type Fields, fieldsOf, isObject, jsonIn, listOf, nonEmptyString } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { refused } from '../parameters.js';
-import { splitCallId, textOf, type GeminiPart, type GeminiTurn } from './content-types.js';
+import { splitCallId, type GeminiPart, type GeminiTurn } from './content-types.js';
 import { mediaPartOf, resolutionOf, type MediaTarget } from './media.js';
 
 /** A conversation in Gemini's words. */
@@ -16,7 +16,7 @@ export interface GeminiContents {
 const NO_SIGNATURE = Buffer.from('skip_thought_signature_validator').toString('base64');
 /** For turns that would have no text, which Gemini refuses. */
 const BLANK = ' ';
-/** The user's turn where there are only instructions, as in LiteLLM. */
+/** The user's turn if there are only instructions, as in LiteLLM. */
 const NO_QUESTION = '.';
 
 /**
@@ -92,7 +92,7 @@ class Conversation {
     const { parts } = this.turnOf('model');
     const calls = callsIn(message, path);
     const signatures = new Set(calls.map(({ signature }) => signature));
-    const thought = textOf(message.reasoning_content);
+    const thought = nonEmptyString(message.reasoning_content);
     if (thought !== undefined) parts.push({ thought: true, text: thought });
     const answer = this.partsOf(message.content, `${path}.content`);
     parts.push(...signed(answer, textSignatureOf(message, signatures)));
@@ -110,14 +110,14 @@ class Conversation {
     const { isThree } = this.target.model;
     // Gemini signs the first of parallel calls, and Gemini 3 requires that signature.
     const thoughtSignature = signature ?? (isThree && isFirst ? NO_SIGNATURE : undefined);
-    // Older models refuse ids.
+    // Older models reject ids.
     const functionCall = { name, args, ...(isThree && id !== undefined && { id }) };
     return { functionCall, ...(thoughtSignature !== undefined && { thoughtSignature }) };
   }
 
   private addResult(message: Fields, path: string): void {
     const { isThree } = this.target.model;
-    const given = textOf(message.tool_call_id);
+    const given = nonEmptyString(message.tool_call_id);
     const id = given === undefined ? undefined : splitCallId(given).id;
     const result = (id === undefined ? undefined : this.calls.get(id)) ?? this.resultBy(message, path);
     const { texts, media } = this.resultContent(message.content, `${path}.content`);
@@ -133,7 +133,7 @@ class Conversation {
 
   /** A result that belongs to no call of the conversation can still name its function. */
   private resultBy({ name, tool_call_id: id }: Fields, path: string): CallResult {
-    const known = textOf(name);
+    const known = nonEmptyString(name);
     if (known === undefined) throw new InvalidArgumentError(`${path}.tool_call_id`, id, 'must be the id of a call in an earlier message');
     const last = this.turns.at(-1);
     const waiting = last?.results?.find((result) => result.name === known && result.parts.length === 0);
@@ -212,27 +212,19 @@ function callsIn({ tool_calls: calls, function_call: legacy }: Fields, path: str
 
 function callOf(call: Fields, path: string, functionPath = `${path}.function`): Call {
   const called = fieldsOf(call.function);
-  const name = textOf(called.name);
+  const name = nonEmptyString(called.name);
   if (name === undefined) throw new InvalidArgumentError(`${functionPath}.name`, called.name, 'must be the name of a function');
   const { id, signature } = typeof call.id === 'string' ? splitCallId(call.id) : { id: undefined, signature: undefined };
-  const stated = [call, called].map(({ provider_specific_fields: more }) => textOf(fieldsOf(more).thought_signature));
+  const stated = [call, called].map(({ provider_specific_fields: more }) => nonEmptyString(fieldsOf(more).thought_signature));
   const args = argumentsOf(called.arguments, `${functionPath}.arguments`);
   return { id: id === '' ? undefined : id, name, args, signature: stated[0] ?? stated[1] ?? signature };
 }
 
 function argumentsOf(given: unknown, path: string): Fields {
   if (given === undefined || given === null || (typeof given === 'string' && given.trim() === '')) return {};
-  const value = typeof given === 'string' ? parsed(given) : given;
+  const value = typeof given === 'string' ? jsonIn(given) : given;
   if (isObject(value)) return value;
   throw new InvalidArgumentError(path, given, 'must be a JSON object');
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Google reads `$ref` in a result as a pointer to its media. */
@@ -240,13 +232,13 @@ const POINTER = /"\$ref"|\\u00/;
 
 /** A result that is a JSON object as it is, any other as text. */
 function responseOf(text: string): Fields {
-  const value = text.trimStart().startsWith('{') && !POINTER.test(text) ? parsed(text) : undefined;
+  const value = text.trimStart().startsWith('{') && !POINTER.test(text) ? jsonIn(text) : undefined;
   return isObject(value) ? value : { content: text };
 }
 
 /** The signature of an answer's text. One that a call carries, too, would be billed twice. */
 function textSignatureOf({ provider_specific_fields: more }: Fields, ofCalls: ReadonlySet<string | undefined>): string | undefined {
-  const first = textOf(listOf(fieldsOf(more).thought_signatures)[0]);
+  const first = nonEmptyString(listOf(fieldsOf(more).thought_signatures)[0]);
   return first === undefined || ofCalls.has(first) ? undefined : first;
 }
 

@@ -1,7 +1,6 @@
-import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
+import { type Fields, fieldsOf, jsonIn, listOf, nonEmptyString } from '../../common/objects.js';
 import { errorIn as errorInAny, hasError } from '../openai/errors.js';
 import type { StatedError } from '../protocol.js';
-import { textOf } from './content-types.js';
 
 export { hasError };
 
@@ -22,24 +21,24 @@ export function errorIn(body: string): StatedError {
   if (error === undefined) return errorInAny(body);
   const { message, status: name } = error;
   const details = listOf(error.details).map(fieldsOf);
-  const words = textOf(message);
+  const words = nonEmptyString(message);
   const isWrongKey = details.some(({ reason }) => reason === 'API_KEY_INVALID') || (words !== undefined && WRONG_KEY.test(words));
   const isTooLong = words !== undefined && TOO_LONG.every((pattern) => pattern.test(words));
   return {
     message: words,
-    code: isTooLong ? 'context_length_exceeded' : textOf(name),
+    code: isTooLong ? 'context_length_exceeded' : nonEmptyString(name),
     status: isWrongKey ? UNAUTHENTICATED : statusOf(error.code),
     retryAfterMs: retryAfterIn(details),
   };
 }
 
-/** An error instead of an answer, in OpenAI's shape; `errorIn` reads it back. */
+/** An error instead of an answer, in OpenAI's format; `errorIn` reads it back. */
 export function openAIErrorIn(body: string): object {
   const { message, code, status = 500, retryAfterMs } = errorIn(body);
   const details = retryAfterMs === undefined ? [] : [{ '@type': 'google.rpc.RetryInfo', retryDelay: `${retryAfterMs / 1000}s` }];
   return {
     error: {
-      message: message ?? 'The provider failed without a message.',
+      message: message ?? 'The provider failed without an error message.',
       type: status < 500 ? 'invalid_request_error' : 'server_error',
       param: null,
       code: String(status),
@@ -51,12 +50,7 @@ export function openAIErrorIn(body: string): object {
 
 /** `undefined`: the body has no error of Google's. */
 function googleErrorIn(body: string): Fields | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch {
-    return undefined;
-  }
+  const parsed = jsonIn(body);
   const first: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
   const error = fieldsOf(fieldsOf(first).error);
   return typeof error.status === 'string' || Array.isArray(error.details) ? error : undefined;

@@ -4,6 +4,7 @@ import { asksOneCall } from '../parameters.js';
 import type { CountCall, Protocol, SentRequest, WireCall } from '../protocol.js';
 import { batchEmbedContents } from './embeddings.js';
 import { errorIn, hasError } from './errors.js';
+import { countNative, nativeContent } from './native.js';
 import { generateContentBody } from './request.js';
 import { GeminiTranslator } from './stream.js';
 
@@ -12,9 +13,13 @@ export const GEMINI: Protocol = {
   name: 'gemini',
   call(operation, sent) {
     if (operation === 'chat') return generateContent(sent, modelPath(sent.model), false);
+    if (operation === 'generateContent') return nativeContent(sent, modelPath(sent.model));
     return operation === 'embeddings' ? batchEmbedContents(sent, modelPath(sent.model)) : undefined;
   },
-  count: (operation, sent) => (operation === 'chat' ? countTokens(sent, modelPath(sent.model)) : undefined),
+  count(operation, sent) {
+    if (operation === 'generateContent') return countNative(sent, modelPath(sent.model), false);
+    return operation === 'chat' ? countTokens(sent, modelPath(sent.model)) : undefined;
+  },
   errorIn,
   hasError,
 };

@@ -1,12 +1,12 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { type Fields, fieldsOf, nonEmptyString } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { inlineDataIn } from '../data-url.js';
 import type { SentRequest } from '../protocol.js';
-import { textOf, type GeminiPart } from './content-types.js';
+import { type GeminiPart } from './content-types.js';
 import type { GeminiModel } from './models.js';
 
-/** Where media goes: the API and the model decide what it may be. */
+/** The destination of media: the API and the model determine the allowed types. */
 export interface MediaTarget {
   readonly sent: SentRequest;
   readonly model: GeminiModel;
@@ -95,26 +95,26 @@ function mediumIn(part: Fields, path: string): Medium | undefined {
     const image = part.image_url;
     const fields = typeof image === 'string' ? part : fieldsOf(image);
     const url = typeof image === 'string' ? image : fields.url;
-    if (textOf(url) === undefined) throw new InvalidArgumentError(`${path}.image_url`, image, 'must have a url');
+    if (nonEmptyString(url) === undefined) throw new InvalidArgumentError(`${path}.image_url`, image, 'must have a url');
     return { url: url as string, format: formatIn(fields), isImage: true, fields };
   }
   if (part.type === 'file') {
     const fields = fieldsOf(part.file);
-    const url = textOf(fields.file_id) ?? textOf(fields.file_data) ?? textOf(fields.file_url);
+    const url = nonEmptyString(fields.file_id) ?? nonEmptyString(fields.file_data) ?? nonEmptyString(fields.file_url);
     if (url === undefined) throw new InvalidArgumentError(`${path}.file`, part.file, 'must have file_data or file_id');
-    return { url, format: formatIn(fields) ?? typeByName(textOf(fields.filename) ?? ''), isImage: false, fields };
+    return { url, format: formatIn(fields) ?? typeByName(nonEmptyString(fields.filename) ?? ''), isImage: false, fields };
   }
   if (part.type !== 'input_audio') return undefined;
   const fields = fieldsOf(part.input_audio);
   const { data, format } = fields;
-  if (textOf(data) === undefined || textOf(format) === undefined)
+  if (nonEmptyString(data) === undefined || nonEmptyString(format) === undefined)
     throw new InvalidArgumentError(`${path}.input_audio`, part.input_audio, 'must have data and format');
   const mediaType = (format as string).startsWith('audio/') ? (format as string) : `audio/${format as string}`;
   return { url: data as string, format: mediaType, isImage: false, fields };
 }
 
 function formatIn({ format, mime_type: mimeType, content_type: contentType }: Fields): string | undefined {
-  return textOf(format) ?? textOf(mimeType) ?? textOf(contentType);
+  return nonEmptyString(format) ?? nonEmptyString(mimeType) ?? nonEmptyString(contentType);
 }
 
 function sourceOf(medium: Medium, path: string, target: MediaTarget): GeminiPart {
@@ -124,7 +124,7 @@ function sourceOf(medium: Medium, path: string, target: MediaTarget): GeminiPart
     if (inline === undefined) throw new InvalidArgumentError(path, url, 'must be a data: URL of base64 with a media type');
     return { inlineData: { mimeType: aliased(format ?? inline.mediaType), data: inline.data } };
   }
-  // Only the start: base64 may be megabytes.
+  // Only the start, because base64 can be megabytes long.
   const isAddress = /^[a-z][a-z0-9+.-]*:/i.test(url.slice(0, 64));
   if (!isAddress && format !== undefined) return { inlineData: { mimeType: aliased(format), data: url } };
   const address = isAddress && URL.canParse(url) ? new URL(url) : undefined;
@@ -141,8 +141,8 @@ function remoteOf(medium: Medium, address: URL, path: string, target: MediaTarge
   if (YOUTUBE.has(hostname)) return { fileData: { mimeType: format ?? 'video/mp4', fileUri: url } };
   if (target.isVertex || target.model.fetchesMedia) return fileOf(medium, requiredType(medium, address, path));
   const { provider, model } = target.sent;
-  const reason = `the Gemini API does not fetch URLs for ${model}, nor does this client (a URL may point into your own network)`;
-  throw new UnsupportedRequestError({ param: path, provider, reason, mend: 'send the bytes as a data: URL of base64' });
+  const reason = `the Gemini API does not fetch URLs for ${model}, nor does this client (a URL could point into your own network)`;
+  throw new UnsupportedRequestError({ param: path, provider, reason, remedy: 'send the bytes as a data: URL of base64' });
 }
 
 function fileOf({ url }: Medium, mimeType: string | undefined): GeminiPart {

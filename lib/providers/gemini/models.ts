@@ -1,4 +1,4 @@
-/** Differences between generations of Gemini, which can be told apart only by name. */
+/** Differences between generations of Gemini, which can be distinguished only by name. */
 export interface GeminiModel {
   /** From Gemini 3 on: ids of calls, required signatures, media in results of functions. */
   readonly isThree: boolean;
@@ -14,7 +14,7 @@ export interface GeminiModel {
   readonly hasMinimal: boolean;
 }
 
-/** LiteLLM's rule: whatever is not older counts as Gemini 3 or newer. */
+/** LiteLLM's rule: models that are not older count as Gemini 3 or newer. */
 const BEFORE_THREE = /^gemini-(?:[12](?:\.\d+)?|exp|(?:pro|flash)(?!-(?:lite-)?latest$))(?:-|$)/;
 const TWO_FIVE = /^gemini-2\.5-/;
 const FROM_TWO = /^gemini-2(?:\.\d+)?-/;

@@ -85,9 +85,9 @@ describe("parameters in Gemini's words", () => {
     [
       'searches beside functions',
       { tools: [{ type: 'function', function: { name: 'f' } }, { type: 'web_search' }] },
-      /does not combine functions with googleSearch/,
+      /does not support functions together with googleSearch/,
     ],
-    ['a conversation besides messages', { contents: [] }, /^contents is not supported: the conversation is in messages/],
+    ['a conversation besides messages', { contents: [] }, /^contents is not supported: the conversation must be in messages/],
     [
       'instructions beside cached content',
       { cached_content: 'c', messages: [{ role: 'system', content: 's' }, ...HELLO] },
@@ -190,7 +190,7 @@ describe("parameters in Gemini's words", () => {
     const messages = [{ role: 'assistant', tool_calls: [{ id: '1', function: { name: 'f', arguments: nested } }] }];
     // A body as large as this is written in steps.
     const { body } = generateContent(sentRequest({ messages }, { model: FLASH }), '/models/m', false);
-    await expect(body).rejects.toThrow(/^body: must be JSON/);
+    await expect(body).rejects.toThrow(/^body: must be valid JSON/);
   });
 
   it("lets a deployment's extra_body come last", () => {

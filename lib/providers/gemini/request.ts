@@ -1,9 +1,8 @@
-import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
+import { type Fields, fieldsOf, listOf, nonEmptyString } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { dropsParams, isToolForced, OF_OTHER_APIS, refused, splitParameters, type ParameterRules } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { contentsOf } from './contents.js';
-import { textOf } from './content-types.js';
 import type { MediaTarget } from './media.js';
 import { geminiModel } from './models.js';
 import { googleSchema } from './schema.js';
@@ -41,7 +40,7 @@ export function generateContentBody(sent: SentRequest, isVertex: boolean): Field
   const { labels, toolConfig: ownToolConfig, ...more } = top;
   const tools = toolsOf(chat, ownToolConfig, target);
   const toolConfig = { ...toolConfigOf(chat.tool_choice, sent), ...fieldsOf(ownToolConfig) };
-  const tier = textOf(chat.service_tier);
+  const tier = nonEmptyString(chat.service_tier);
   const generationConfig = { ...configOf(chat, target), ...(mediaResolution !== undefined && { mediaResolution }), ...config };
   const body = {
     contents,
@@ -51,7 +50,7 @@ export function generateContentBody(sent: SentRequest, isVertex: boolean): Field
     ...(Object.keys(generationConfig).length > 0 && { generationConfig }),
     ...(tier !== undefined && tier !== 'auto' && { serviceTier: tier === 'default' ? 'standard' : tier }),
     ...more,
-    // They are for Google Cloud's bill.
+    // They only label the Google Cloud bill.
     ...(isVertex && labels !== undefined && { labels }),
   };
   return more.cachedContent === undefined ? body : withoutCachedFields(body, sent);
@@ -80,7 +79,7 @@ function configOf(chat: Fields, target: MediaTarget): Fields {
     ...Object.fromEntries(
       penalties.filter(([name]) => isSet(name, chat[name], !model.isThree, sent)).map(([name, theirs]) => [theirs, chat[name]]),
     ),
-    // Gemini refuses a response schema next to functions.
+    // Gemini rejects a response schema together with functions.
     ...(!isToolForced(chat) && formatOf(chat.response_format, target)),
     ...(thinkingConfig !== undefined && { thinkingConfig }),
     ...(isMore(modalities) && { responseModalities: modalities.map((each) => String(each).toUpperCase()) }),
@@ -105,7 +104,7 @@ function formatOf(format: unknown, { model, sent }: MediaTarget): Fields | undef
   if (type === 'text') return undefined;
   if (type !== 'json_object' && type !== 'json_schema') {
     if (dropsParams(sent)) return undefined;
-    throw refused('response_format.type', sent, 'Gemini answers text or JSON');
+    throw refused('response_format.type', sent, 'Gemini supports only text and JSON');
   }
   const responseMimeType = 'application/json';
   const schema = bare ?? fieldsOf(named).schema;
@@ -124,7 +123,7 @@ function ownFields(own: Fields, sent: SentRequest): { readonly config: Fields; r
   const top: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(own)) {
     const theirs = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    if (theirs === 'contents') throw refused(name, sent, 'the conversation is in messages');
+    if (theirs === 'contents') throw refused(name, sent, 'the conversation must be in messages');
     if (theirs === 'generationConfig') Object.assign(config, fieldsOf(value));
     else if (CONFIG_FIELDS.has(theirs)) config[theirs] = value;
     else top[TOP_FIELDS.has(theirs) ? theirs : name] = value;
@@ -138,7 +137,7 @@ const IN_CACHE = ['systemInstruction', 'tools', 'toolConfig'];
 function withoutCachedFields(body: Fields, sent: SentRequest): Fields {
   const twice = IN_CACHE.filter((name) => body[name] !== undefined);
   if (twice.length === 0) return body;
-  const reason = `cached content has its own instructions and tools, so the request cannot have any (${twice.join(', ')})`;
+  const reason = `cached content has its own instructions and tools, so the request must not have any (${twice.join(', ')})`;
   if (!dropsParams(sent)) throw refused('cachedContent', sent, reason);
   return Object.fromEntries(Object.entries(body).filter(([name]) => !IN_CACHE.includes(name)));
 }

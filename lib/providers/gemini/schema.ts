@@ -29,7 +29,7 @@ export interface SchemaRules {
  * itself becomes any object), `null` as `nullable`, `oneOf` as `anyOf`, `allOf` merged, `enum` of
  * strings, no `additionalProperties`, no object with empty properties.
  * @param budget of all schemas of the request
- * @throws InvalidArgumentError for what is no schema, too deep or too large
+ * @throws InvalidArgumentError for an invalid schema, or one that is too deep or too large
  */
 export function googleSchema(schema: unknown, path: string, rules: SchemaRules, budget = new SchemaBudget()): Fields {
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
@@ -63,9 +63,9 @@ class SchemaWriter {
   }
 
   private part(given: unknown, { depth, references }: Place): Fields {
-    if (depth > DEEPEST) throw new InvalidArgumentError(this.path, depth, `must not nest deeper than ${DEEPEST} levels`);
+    if (depth > DEEPEST) throw new InvalidArgumentError(this.path, depth, `must not be nested deeper than ${DEEPEST} levels`);
     if (++this.parts > MOST_PARTS)
-      throw new InvalidArgumentError(this.path, this.parts, `must have at most ${MOST_PARTS} parts, with its references copied in`);
+      throw new InvalidArgumentError(this.path, this.parts, `must have at most ${MOST_PARTS} parts after its references are resolved`);
     this.budget.part(this.path);
     const schema = fieldsOf(given);
     this.budget.take(this.path, Object.keys(schema).length);
@@ -98,7 +98,7 @@ class SchemaWriter {
         return Object.hasOwn(fields, step) ? fields[step] : undefined;
       }, this.root);
     if (typeof found === 'object' && found !== null) return fieldsOf(found);
-    throw new InvalidArgumentError(this.path, reference, 'must refer ($ref) only to its own definitions');
+    throw new InvalidArgumentError(this.path, reference, 'must use $ref only for its own definitions');
   }
 
   /** `allOf` as one schema: Google has none. */
@@ -172,7 +172,7 @@ class SchemaWriter {
     return this.part(items, place);
   }
 
-  /** The values that Google takes; `undefined`: it gets no `enum`. */
+  /** The values that Google accepts; `undefined` if `enum` must be omitted. */
   private allowed(type: string, values: readonly unknown[]): readonly string[] | undefined {
     const whole = type === 'integer' && this.rules.integerEnums && values.every((value) => value === null || Number.isSafeInteger(value));
     if (type !== 'string' && !whole) return undefined;

@@ -272,7 +272,7 @@ describe('an error in the place of an answer', () => {
   it.each([
     ['alone', { error }],
     ['in a list', [{ error }]],
-  ])("of status 200, %s, is one in OpenAI's shape", (_, body) => {
+  ])("of status 200, %s, is one in OpenAI's format", (_, body) => {
     expect(whole(body)).toEqual({ error: openAIs });
   });
 
@@ -289,7 +289,7 @@ describe('an error in the place of an answer', () => {
     (finishReason) => {
       const astray = { candidates: [candidate(undefined, { finishReason })], usageMetadata: USAGE };
       const error = {
-        message: `The model gave no answer (finish reason ${finishReason}).`,
+        message: `The model returned no answer (finish reason ${finishReason}).`,
         type: 'server_error',
         param: null,
         code: '500',

@@ -1,9 +1,8 @@
-import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
+import { type Fields, fieldsOf, listOf, nonEmptyString } from '../../common/objects.js';
 import { EventTranslator, eventOf } from '../events/event-translator.js';
 import { ChatChunks } from '../openai/chat-chunks.js';
 import type { AnswerTranslator } from '../protocol.js';
 import { astrayIn, Candidate, chatCompletionOf, indexOf, logprobsOf, newAnswerId, type AnswerContext } from './answer.js';
-import { textOf } from './content-types.js';
 import { hasError, openAIErrorIn } from './errors.js';
 import { replaceFigures, usageOf, type UsageFigures } from './usage.js';
 
@@ -45,7 +44,7 @@ export class GeminiTranslator extends EventTranslator implements AnswerTranslato
     }
     this.takeName(event);
     replaceFigures(this.usage, fieldsOf(event.usageMetadata));
-    this.isBlocked ||= textOf(fieldsOf(event.promptFeedback).blockReason) !== undefined;
+    this.isBlocked ||= nonEmptyString(fieldsOf(event.promptFeedback).blockReason) !== undefined;
     const candidates = listOf(event.candidates);
     if (candidates.some((each) => fieldsOf(each).groundingMetadata !== undefined)) this.searched = candidates;
     return candidates.map((each, at) => this.candidateEvent(fieldsOf(each), at)).join('');
@@ -56,7 +55,7 @@ export class GeminiTranslator extends EventTranslator implements AnswerTranslato
     const { candidates, chunks, isBlocked } = this;
     const all = [...candidates.values()];
     const isComplete = all.length === 0 ? isBlocked : all.every(({ isFinished }) => isFinished);
-    if (!isComplete) throw new Error('the stream ended before its finish reason');
+    if (!isComplete) throw new Error('the stream ended without a finish reason');
     const astray = astrayIn(all);
     if (astray !== undefined) return eventOf(astray);
     const finishes = [...candidates].map(([index, { finish }]) => chunks.finish(finish, index));
@@ -67,8 +66,8 @@ export class GeminiTranslator extends EventTranslator implements AnswerTranslato
   private takeName({ responseId, modelVersion }: Fields): void {
     if (this.isNamed) return;
     this.isNamed = true;
-    this.chunks.id = textOf(responseId) ?? this.chunks.id;
-    this.chunks.model = textOf(modelVersion) ?? this.chunks.model;
+    this.chunks.id = nonEmptyString(responseId) ?? this.chunks.id;
+    this.chunks.model = nonEmptyString(modelVersion) ?? this.chunks.model;
   }
 
   private candidateEvent(event: Fields, at: number): string {

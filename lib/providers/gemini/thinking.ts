@@ -1,6 +1,5 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { type Fields, fieldsOf, nonEmptyString } from '../../common/objects.js';
 import { dropsParams, refused } from '../parameters.js';
-import { textOf } from './content-types.js';
 import type { MediaTarget } from './media.js';
 import type { GeminiModel } from './models.js';
 
@@ -35,7 +34,7 @@ export function thinkingOf({ reasoning_effort: effort, thinking }: Fields, { sen
     throw refused(param, sent);
   }
   if (effort === undefined) return ofBudget(fieldsOf(thinking), model);
-  const config = ofEffort(textOf(asked) ?? '', model);
+  const config = ofEffort(nonEmptyString(asked) ?? '', model);
   if (config !== undefined || dropsParams(sent, param)) return config;
   throw refused(param, sent, 'Gemini supports the efforts none, minimal, low, medium, high, xhigh and max');
 }
@@ -47,7 +46,7 @@ function ofEffort(effort: string, { thinking, leastBudget, hasMinimal }: GeminiM
     const thinkingBudget = isNone ? 0 : effort === 'minimal' ? leastBudget : BUDGETS.get(effort);
     return thinkingBudget === undefined ? undefined : { thinkingBudget, includeThoughts };
   }
-  // It always thinks: the lowest level is as little as there is.
+  // The model always thinks; this is its lowest level.
   const lowest = hasMinimal ? 'minimal' : 'low';
   const thinkingLevel = isNone || effort === 'minimal' ? lowest : LEVELS.get(effort);
   return thinkingLevel === undefined ? undefined : { thinkingLevel, includeThoughts };

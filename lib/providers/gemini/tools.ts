@@ -1,9 +1,8 @@
-import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
+import { type Fields, fieldsOf, listOf, nonEmptyString } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { SchemaBudget } from '../schema-budget.js';
-import { textOf } from './content-types.js';
 import type { MediaTarget } from './media.js';
 import { googleSchema } from './schema.js';
 
@@ -54,7 +53,8 @@ export function toolsOf(chat: Fields, toolConfig: unknown, target: MediaTarget):
   if (functionDeclarations.length === 0) return separate(own);
   const searches = [...own.keys()].filter((name) => SEARCHES.has(name));
   if (searches.length > 0 && fieldsOf(toolConfig).includeServerSideToolInvocations !== true) {
-    if (!dropsParams(target.sent)) throw refused('tools', target.sent, `Gemini does not combine functions with ${searches.join(', ')}`);
+    if (!dropsParams(target.sent))
+      throw refused('tools', target.sent, `Gemini does not support functions together with ${searches.join(', ')}`);
     searches.forEach((name) => own.delete(name));
   }
   return [{ functionDeclarations }, ...separate(own)];
@@ -74,11 +74,11 @@ function googleTool({ type, ...others }: Fields): readonly [string, unknown] | u
 }
 
 function declarationOf({ name, description, parameters }: Fields, path: string, { model }: MediaTarget, budget: SchemaBudget): Fields {
-  if (textOf(name) === undefined) throw new InvalidArgumentError(`${path}.function.name`, name, 'must be the name of a function');
+  if (nonEmptyString(name) === undefined) throw new InvalidArgumentError(`${path}.function.name`, name, 'must be the name of a function');
   const rules = { integerEnums: model.isThree, ordered: false };
   return {
     name,
-    ...(textOf(description) !== undefined && { description }),
+    ...(nonEmptyString(description) !== undefined && { description }),
     ...(parameters !== undefined &&
       parameters !== null && { parameters: googleSchema(parameters, `${path}.function.parameters`, rules, budget) }),
   };
@@ -98,15 +98,15 @@ export function toolConfigOf(choice: unknown, sent: SentRequest): Fields {
   const allowedFunctionNames = namesIn(fieldsOf(choice));
   if (allowedFunctionNames.length > 0) return { functionCallingConfig: { mode: 'ANY', allowedFunctionNames } };
   if (dropsParams(sent)) return {};
-  throw refused('tool_choice', sent, 'Gemini accepts auto, none, required, a function, or allowed tools that are required');
+  throw refused('tool_choice', sent, 'Gemini supports only auto, none, required, a function, or required allowed_tools');
 }
 
 function namesIn({ function: one, allowed_tools: allowed }: Fields): readonly unknown[] {
-  const single = textOf(fieldsOf(one).name);
+  const single = nonEmptyString(fieldsOf(one).name);
   if (single !== undefined) return [single];
   const { mode, tools } = fieldsOf(allowed);
   if (mode !== 'required') return [];
   return listOf(tools)
     .map((tool) => fieldsOf(fieldsOf(tool).function).name)
-    .filter((name) => textOf(name) !== undefined);
+    .filter((name) => nonEmptyString(name) !== undefined);
 }

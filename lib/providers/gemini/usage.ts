@@ -38,7 +38,7 @@ export function replaceFigures(figures: UsageFigures, metadata: Fields): UsageFi
 }
 
 /**
- * Google's figures in OpenAI's words; `undefined`: there are none. Thoughts count as completion,
+ * Google's figures in OpenAI's format; `undefined` without any. Thoughts count as completion,
  * unless the figure of the candidates includes them.
  */
 export function usageOf(figures: UsageFigures, candidates: unknown): ChatUsage | undefined {

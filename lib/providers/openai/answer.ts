@@ -14,7 +14,7 @@ const LONGEST_MARGIN = 1024 * 1024;
 export function faultIn(answer: Buffer): AnswerFault | undefined {
   const open = braceOf(answer);
   if (open < 0) return 'malformed';
-  // Most answers have no white space here.
+  // Most answers have no whitespace here.
   const name = answer[open + 1] === QUOTE ? open + 1 : afterSpace(answer, open + 1);
   const isError = answer.subarray(name, name + ERROR.length).equals(ERROR);
   return isError && hasValue(answer, name + ERROR.length) ? statedFault(answer, true) : undefined;

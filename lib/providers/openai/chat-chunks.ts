@@ -62,7 +62,7 @@ export class ChatChunks {
     return this.ownId;
   }
 
-  /** Long ones are cut: each event repeats it. */
+  /** Long ids are truncated, because each event repeats the id. */
   set id(id: string) {
     this.ownId = short(id);
   }
@@ -72,7 +72,7 @@ export class ChatChunks {
     return this.ownModel;
   }
 
-  /** Long ones are cut. */
+  /** Long names are truncated. */
   set model(model: string) {
     this.ownModel = short(model);
   }
@@ -116,7 +116,7 @@ export class ChatChunks {
   }
 }
 
-/** An error in a stream, in OpenAI's shape. @param code may be a status */
+/** An error in a stream, in OpenAI's format. @param code may be a status */
 export function errorChunk(error: { readonly message: string; readonly type?: string | null; readonly code?: string | null }): string {
   return eventOf({ error: { param: null, type: null, code: null, ...error } });
 }

@@ -72,7 +72,7 @@ export class DialectTranslator extends EventsTranslator implements AnswerTransla
     const choices = parsed.choices.map((choice: unknown) => (isObject(choice) ? this.choiceOf(choice, 'delta') : choice));
     const event: Fields = { ...parsed, choices, ...this.usageOf(parsed) };
     if (!this.movesUsage || !isObject(event.usage)) return eventOf(event);
-    // Some providers state it with each event, as a running total: the last one counts.
+    // Some providers send a running total with each event; the last one counts.
     this.usage = event.usage;
     this.last = parsed;
     return choices.length === 0 ? '' : eventOf(without(event, ['usage']));

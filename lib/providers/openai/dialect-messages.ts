@@ -30,8 +30,8 @@ const ANSWER = { role: 'assistant', content: 'OK.' };
 const LOST = ' ';
 
 /**
- * Messages in a provider's dialect, the list itself where nothing is to be changed; what is no
- * message stays, for the provider's own error.
+ * Messages in a provider's dialect; the same list if nothing changes. Invalid messages are kept, so
+ * that the provider rejects them.
  */
 export function dialectMessages(messages: unknown, context: MessageContext): unknown {
   if (!Array.isArray(messages)) return messages;

@@ -1,5 +1,5 @@
 import { DEFAULT_BODY_BOUNDS } from '../../http/body/body-bounds.js';
-import { AskedRequest } from '../../calls/asked-call.js';
+import { ApiCallRequest } from '../../calls/call-request.js';
 import type { SentRequest } from '../protocol.js';
 import { OPENAI } from './openai.js';
 
@@ -11,7 +11,7 @@ const HELLO = [{ role: 'user', content: 'Hello' }];
 /** The body of a chat: `messages` only where they are not those of the request. */
 function bodyFor(provider: string, model: string, fields: Fields, more: Partial<SentRequest> = {}): Fields {
   const body = { model: 'group', messages: HELLO, ...fields };
-  const request = new AskedRequest({ operation: 'chat', body }, {}, limits);
+  const request = new ApiCallRequest({ operation: 'chat', body }, {}, limits);
   const rest = {
     overrides: undefined,
     addsUsage: false,
@@ -154,7 +154,7 @@ describe('a chat in the dialect of its provider', () => {
     ],
     ['a value', 'openai', 'o3', { temperature: 0 }, 'temperature is not supported: openai accepts only 1 for o3; remove it'],
     ['a value while reasoning', 'openai', 'gpt-5', { temperature: 0 }, 'accepts only 1 for gpt-5 unless reasoning_effort is none'],
-    ['a parameter while reasoning', 'openai', 'gpt-5', { top_p: 0.5 }, 'gpt-5 supports it only with reasoning_effort none'],
+    ['a parameter while reasoning', 'openai', 'gpt-5', { top_p: 0.5 }, 'gpt-5 supports this parameter only with reasoning_effort none'],
     [
       'a tool choice',
       'deepinfra',

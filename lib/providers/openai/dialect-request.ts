@@ -13,7 +13,6 @@ import type { SentRequest } from '../protocol.js';
 import { dialectMessages } from './dialect-messages.js';
 import { dialectTools } from './tools.js';
 import type { Dialect } from './dialect.js';
-import { takesHint } from './reasoning-models.js';
 
 type Field = readonly [name: string, value: unknown];
 
@@ -74,7 +73,7 @@ class ChatFields {
     return requested.extra === undefined ? fields : { ...fields, ...requested.extra };
   }
 
-  /** `false`: it is left out. @throws UnsupportedRequestError */
+  /** `false`: it is omitted. @throws UnsupportedRequestError */
   private isSent(name: string, value: unknown): boolean {
     const { sent, dialect, reasoning } = this;
     if (this.requested.allowed.has(name)) return true;
@@ -106,7 +105,7 @@ class ChatFields {
     return renamed !== undefined && Object.hasOwn(renamed, name) ? renamed[name] : name;
   }
 
-  /** `undefined`: it is left out. */
+  /** `undefined`: it is omitted. */
   private valueOf(name: string, value: unknown): unknown {
     const { dialect, thinking } = this;
     const { requiredTool, messages: rules, tools, values = {}, bounds = {}, switchesThinking } = dialect;
@@ -120,7 +119,7 @@ class ChatFields {
         return value instanceof RawField ? rewrittenBy(value, rewrite) : rewrite(value);
       }
       case 'max_tokens':
-        // The newer name of the limit counts where the request has both.
+        // If the request has both names of the limit, the newer one counts.
         if (dialect.renamed !== undefined && (this.fields.max_completion_tokens ?? undefined) !== undefined) return undefined;
         return value;
       case 'tool_choice':
@@ -173,5 +172,22 @@ function thinkingIn({ thinking, reasoning_effort: effort }: Fields): 'enabled' |
 }
 
 function unlessNone(model: string): string {
-  return `${model} supports it only with reasoning_effort none`;
+  return `${model} supports this parameter only with reasoning_effort none`;
+}
+
+/** Models that think before they answer, by the names that hosts give them. */
+const REASONING =
+  /gpt-oss|gpt-?[5-9]|(?:^|[^a-z\d])o[1-9](?:[^a-z\d]|$)|qwen-?3|qwq|deepseek-?(?:r\d|reasoner|v3\.[1-9]|v[4-9])|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9])|claude|kimi-k(?:2\.[5-9]|[3-9])|glm-(?:4\.[5-9]|[5-9])|minimax-m|nemotron|seed-oss|hunyuan|exaone-deep|ernie-x|thinking|reason|(?:^|[^a-z\d])r1(?:[^a-z\d]|$)/i;
+
+/** They have `verbosity`. */
+const VERBOSE = /gpt-?[5-9]/i;
+
+/**
+ * Whether a model supports thinking, which some clients request from every model: others refuse an
+ * effort. An operator's own name for a model needs `base_model` or `supports_reasoning`.
+ */
+export function takesHint(name: string, { model, baseModel = model, supportsReasoning }: SentRequest): boolean {
+  if (name === 'verbosity') return VERBOSE.test(baseModel);
+  if (name !== 'reasoning_effort') return true;
+  return typeof supportsReasoning === 'boolean' ? supportsReasoning : REASONING.test(baseModel);
 }

@@ -89,7 +89,7 @@ export interface AnswerRules {
   readonly reasoning?: true;
   /** Whether content may be a list of texts and thinking. */
   readonly parts?: true;
-  /** Whether `completion_tokens` leaves out the tokens of reasoning. */
+  /** Whether `completion_tokens` omits the tokens of reasoning. */
   readonly reasoningApart?: true;
   /** Whether a stream's usage is in events with content. */
   readonly usageInContent?: true;

@@ -12,7 +12,7 @@ export interface ReadEmbeddings {
 
 /** How a protocol reads the answer to a request for embeddings. */
 export interface EmbeddingsReader {
-  /** An error instead of an answer, in OpenAI's shape. */
+  /** An error instead of an answer, in OpenAI's format. */
   readonly errorIn: (answer: string) => Buffer | undefined;
   readonly read: (answer: Fields) => ReadEmbeddings;
 }
@@ -42,7 +42,7 @@ export class EmbeddingsTranslator implements AnswerTranslator {
     // The openai SDK requests base64 by default.
     this.isBase64 = format === 'base64';
     if (!this.isBase64 && format !== undefined && format !== null && format !== 'float')
-      throw refused('encoding_format', sent, 'it must be float or base64');
+      throw refused('encoding_format', sent, 'only float and base64 are supported');
   }
 
   whole(answer: Buffer): Buffer {
@@ -62,7 +62,7 @@ export class EmbeddingsTranslator implements AnswerTranslator {
     const { texts, sent, answers } = this;
     const { vectors, tokens } = answers.read(isObject(answer) ? answer : {});
     if (!Array.isArray(vectors) || vectors.length !== texts.length || !vectors.every(Array.isArray))
-      throw new SyntaxError(`the answer must have embeddings for ${texts.length} texts`);
+      throw new SyntaxError(`the response must have one embedding for each of the ${texts.length} texts`);
     this.isCounted = tokens !== undefined;
     const used = tokens ?? Math.ceil(texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / BYTES_PER_TOKEN);
     const data = (vectors as readonly (readonly number[])[]).map((values, index) => ({

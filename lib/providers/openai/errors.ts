@@ -1,22 +1,16 @@
-import type { Fields } from '../../common/objects.js';
+import { type Fields, jsonIn } from '../../common/objects.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 
 /** Errors within errors, as gateways in front of gateways have them. */
 const DEEPEST = 4;
 
 /**
- * The error that a body states, in OpenAI's shape, `{ error: { message, … } }`, or another: `{
+ * The error that a body states, in OpenAI's format, `{ error: { message, … } }`, or another: `{
  * error: "…" }`, `{ message }`, a list of these (Gemini), an error within an error (Anthropic), `{
  * detail }` and lists of wrong fields (FastAPI, so Mistral and vLLM). Empty for anything else.
  */
 export function errorIn(body: string): Partial<OpenAIErrorBody> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch {
-    return {};
-  }
-  let said = fieldsOf(parsed);
+  let said = fieldsOf(jsonIn(body));
   for (let depth = 0; depth < DEEPEST && said.error !== undefined && said.error !== null; depth++) {
     if (typeof said.error === 'string') return { message: said.error, type: text(said.type), code: text(said.code) };
     said = fieldsOf(said.error);
@@ -24,14 +18,11 @@ export function errorIn(body: string): Partial<OpenAIErrorBody> {
   return { message: words(said.message) ?? words(said.detail), type: text(said.type), param: text(said.param), code: text(said.code) };
 }
 
-/** Whether a JSON object has an error instead of an answer: `"error": null` is none. */
+/**
+ * Returns whether a JSON object has an error instead of an answer; `"error": null` does not count.
+ */
 export function hasError(json: string): boolean {
-  if (!json.includes('"error"')) return false;
-  try {
-    return isError(fieldsOf(JSON.parse(json)).error);
-  } catch {
-    return false;
-  }
+  return json.includes('"error"') && isError(fieldsOf(jsonIn(json)).error);
 }
 
 /** Whether the value of `error` is one. */

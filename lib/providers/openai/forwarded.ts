@@ -12,7 +12,7 @@ const ANY = /^/;
 /** Bytes are not events: all that can be known of them is that they have begun. */
 const BYTES_READER: AnswerReader = {
   faultIn: () => undefined,
-  // A stream of events (`stream_format`) may report its usage at its end.
+  // A stream of events (`stream_format`) can report its usage at the end.
   usageIn,
   openingOf: (bytes) => (bytes.length > 0 ? 'answer' : 'undecided'),
   errorAtEnd: () => undefined,

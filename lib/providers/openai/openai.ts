@@ -11,7 +11,7 @@ import { passed, written } from './request.js';
 import { forwardedCall } from './forwarded.js';
 import { OPENAI_READER } from './reader.js';
 import { chatNeedsResponses } from './responses/needs-responses.js';
-import { chatByResponses, inputTokensCall, responsesCall } from './responses/responses.js';
+import { chatByResponses, inputTokensCall, responsesCall, storedResponseCall } from './responses/responses.js';
 
 const PATHS: Readonly<Partial<Record<Operation, string>>> = {
   chat: '/chat/completions',
@@ -25,6 +25,7 @@ export const OPENAI: Protocol = {
   call(operation, given) {
     const sent = given.request.json === undefined ? given : passed(given);
     const { forwarded } = sent.request;
+    if (operation === 'stored_responses' && forwarded !== undefined) return storedResponseCall(forwarded, sent);
     if (forwarded !== undefined) return forwardedCall(forwarded, sent, OPENAI_READER);
     if (operation === 'responses') return hasResponses(sent) ? responsesCall(sent) : undefined;
     if (operation === 'chat' && chatNeedsResponses(sent)) return chatByResponses(given);
@@ -36,7 +37,9 @@ export const OPENAI: Protocol = {
     return { path, body, reader: OPENAI_READER, translator: dialect.answers && translatorOf(sent, dialect.answers) };
   },
   count: (operation, sent) =>
-    operation === 'messages' || !countsTokens(sent) ? undefined : inputTokensCall(passed(sent), operation === 'chat'),
+    operation === 'messages' || operation === 'generateContent' || !countsTokens(sent)
+      ? undefined
+      : inputTokensCall(passed(sent), operation === 'chat'),
   errorIn,
   hasError,
 };

@@ -125,5 +125,5 @@ function withoutTags(metadata: object): object | undefined {
 function notJson({ body }: SentRequest, error: unknown): Error {
   // Bodies that a protocol rejects are JSON.
   if (error instanceof InvalidArgumentError || error instanceof UnsupportedRequestError) return error;
-  return new InvalidArgumentError('body', body, `must be JSON (${errorMessage(error)})`);
+  return new InvalidArgumentError('body', body, `must be valid JSON (${errorMessage(error)})`);
 }

@@ -7,7 +7,7 @@ const ERROR_EVENT = /^event: *error\r?\n/;
 const DATA = /(?:^|\n)data:([^\n]*)\n/;
 /** The start of an unfinished error. Within a JSON string its quotes would be escaped. */
 const HALF_AN_ERROR = /(?:^|\n)data: *\{\s*"error"\s*:\s*[{"]/;
-/** Behind this many characters of an event no error begins any more. */
+/** Behind this many characters of an event no error begins any longer. */
 const LONGEST_OPENING = 64;
 /** More of a beginning is not read. */
 const LONGEST_READ = 64 * 1024;

@@ -5,7 +5,7 @@ import type { ToolRules } from './dialect.js';
 const DEEPEST = 64;
 
 /**
- * The tools of a request in a provider's dialect, the list itself where nothing is to be changed.
+ * The tools of a request in a provider's dialect, the list itself if nothing is to be changed.
  * @param isMarked whether cache marks are kept
  */
 export function dialectTools(tools: unknown, rules: ToolRules = {}, isMarked: boolean): unknown {
@@ -26,7 +26,7 @@ export function dialectTools(tools: unknown, rules: ToolRules = {}, isMarked: bo
   return written.length === tools.length && written.every((tool, at) => tool === tools[at]) ? tools : written;
 }
 
-/** Returns the same schema where it has none of the keys. */
+/** Returns the same schema if it has none of the keys. */
 function cleaned(schema: unknown, keys: readonly string[], depth: number): unknown {
   if (depth > DEEPEST || typeof schema !== 'object' || schema === null) return schema;
   if (Array.isArray(schema)) {
@@ -39,7 +39,7 @@ function cleaned(schema: unknown, keys: readonly string[], depth: number): unkno
   return isSame ? schema : Object.fromEntries(kept);
 }
 
-/** Returns the same object where it has none of the keys. */
+/** Returns the same object if it has none of the keys. */
 export function without(fields: Fields, keys: readonly string[]): Fields {
   if (!keys.some((key) => Object.hasOwn(fields, key))) return fields;
   return Object.fromEntries(Object.entries(fields).filter(([key]) => !keys.includes(key)));

@@ -32,8 +32,8 @@ export function usageIn(bytes: Buffer): AnswerUsage | undefined {
 }
 
 /**
- * The `service_tier` of the object whose `"usage"` key begins at `at`. One in an object next to it,
- * as in `metadata`, which repeats what the client has sent, is none.
+ * The `service_tier` of the object whose `"usage"` key begins at `at`. A tier in an object next to
+ * it, such as `metadata`, which repeats the client's data, does not count.
  */
 function serviceTierNear(bytes: Buffer, at: number): string | undefined {
   const start = Math.max(0, at - TIER_DISTANCE);
@@ -92,7 +92,7 @@ interface FoundUsage {
 
 /**
  * The last `"usage":{…}` that `read` takes for one; not one in an object beside a usage, as in
- * `metadata` that repeats what the client has sent. `undefined`, too, where it takes too long to
+ * `metadata` that repeats what the client has sent. `undefined`, too, if it takes too long to
  * tell: a usage that the client has stated must not count. @param longest in bytes
  */
 export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage | undefined, longest: number): FoundUsage | undefined {
@@ -129,7 +129,7 @@ export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage
 
 /** The value of a key that ends at `from`; `undefined`: not an object, or a long one. */
 export function objectAfter(bytes: Buffer, from: number, longest = LONGEST_USAGE): unknown {
-  // Most answers have no white space here.
+  // Most answers have no whitespace here.
   const colon = bytes[from] === COLON ? from : afterSpace(bytes, from);
   const start = bytes[colon + 1] === OPEN ? colon + 1 : afterSpace(bytes, colon + 1);
   if (bytes[colon] !== COLON || bytes[start] !== OPEN) return undefined;
@@ -154,7 +154,7 @@ export function objectAfter(bytes: Buffer, from: number, longest = LONGEST_USAGE
   }
 }
 
-/** Offset of the first byte from `from` on that is not white space; at most `longest` later. */
+/** Offset of the first byte from `from` on that is not whitespace; at most `longest` later. */
 export function afterSpace(answer: Buffer, from: number, longest = LONGEST_SPACE): number {
   const last = from + longest;
   let at = from;

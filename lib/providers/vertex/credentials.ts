@@ -28,7 +28,7 @@ export interface GoogleCredentials {
 /**
  * Finds the credentials: `vertex_credentials` (JSON, or the path of a JSON file), the same in
  * `VERTEXAI_CREDENTIALS`, else the application default.
- * @throws DeploymentFault for what is neither JSON nor such a file; it shows nothing of it.
+ * @throws DeploymentFault if it is neither JSON nor such a file; the error does not quote it.
  */
 export function googleCredentials(params: Fields, env: Environment, deploymentId: string): GoogleCredentials {
   const own = [params.vertex_credentials, params.vertex_ai_credentials].find(
@@ -55,8 +55,8 @@ function jsonOf(value: unknown, key: string, deploymentId: string): Fields {
   } catch {
     // Its message may show a part of the key.
   }
-  const reason = "must be Google's credentials as JSON, or the path of a file with them";
-  throw new DeploymentFault(deploymentId, key, reason, 'download the key of a service account, or write a workload identity');
+  const reason = 'must be Google credentials as JSON, or the path of a credentials file';
+  throw new DeploymentFault(deploymentId, key, reason, 'download a service account key, or create a workload identity configuration');
 }
 
 function projectIn({ project_id: project, quota_project_id: quota }: Fields): string | undefined {
@@ -125,8 +125,8 @@ export class GoogleAuthorization implements RequestAuthorization {
     }
     const said = answer?.data?.error;
     const word = typeof said === 'string' && /^[a-z_]{1,40}$/.test(said) ? said : (stated ?? 'no credentials found');
-    const mend = 'correct vertex_credentials or VERTEXAI_CREDENTIALS, or run gcloud auth application-default login';
-    return new DeploymentFault(this.deploymentId, 'vertex_credentials', `Google did not issue a token (${word})`, mend);
+    const remedy = 'correct vertex_credentials or VERTEXAI_CREDENTIALS, or run gcloud auth application-default login';
+    return new DeploymentFault(this.deploymentId, 'vertex_credentials', `Google did not issue a token (${word})`, remedy);
   }
 }
 
@@ -142,7 +142,7 @@ function fetcher(json: Fields | undefined): (isRefused: boolean) => Promise<Acce
     auth ??= new (library().GoogleAuth)({ scopes: SCOPE, ...(json !== undefined && { credentials: json }) });
     const client = await auth.getClient();
     const { token } = await client.getAccessToken();
-    if (typeof token !== 'string' || token === '') throw new Error('Google answered without a token');
+    if (typeof token !== 'string' || token === '') throw new Error('the response from Google has no token');
     const { expiry_date: statedMs } = client.credentials;
     const nowMs = Date.now();
     return { token, expiresAtMs: typeof statedMs === 'number' && statedMs > nowMs ? statedMs : nowMs + USUAL_LIFE_MS };

@@ -5,7 +5,7 @@ import type { Protocol } from '../protocol.js';
 import type { ProviderAddress } from '../endpoint/provider-address.js';
 import { GoogleAuthorization, googleCredentials } from './credentials.js';
 import { vertexModel } from './models.js';
-import { vertexPlace } from './place.js';
+import { vertexPlace } from './location.js';
 import type * as Vertex from './vertex.js';
 
 /** How a deployment on Vertex AI is reached. */
@@ -42,13 +42,13 @@ export function vertexDeployment(facts: VertexDeploymentFacts): VertexDeployment
   const { model, params, env, deploymentId, base } = facts;
   const known = vertexModel(model);
   if (known.api === 'unsupported')
-    throw new DeploymentFault(deploymentId, 'model', `the protocol of ${model} on Vertex AI is not supported`, known.mend);
+    throw new DeploymentFault(deploymentId, 'model', `the protocol of ${model} on Vertex AI is not supported`, known.remedy);
   const credentials = googleCredentials(params, env, deploymentId);
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- it brings Claude's and Gemini's protocols
   const { vertexProtocol } = require('./vertex.js') as typeof Vertex;
   const place = vertexPlace({ ...facts, ownProject: credentials.project });
   const { url, variable } = place;
-  // An address and credentials that both come from the environment belong together.
+  // The address and the credentials may be combined if both come from the environment.
   const isOwn = base === undefined && variable !== undefined && credentials.from === 'environment';
   const isForThis = isOwn || GoogleAuthorization.isFor(credentials, url);
   const isSet = CREDENTIALS.filter((name) => env[name] !== undefined && env[name] !== '');

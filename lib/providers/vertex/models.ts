@@ -9,7 +9,7 @@ export type VertexModel =
   /** OpenAI's protocol at an endpoint for all models, or at one of the operator. */
   | { readonly api: 'openai'; readonly path: string; readonly name: string; readonly version: string }
   /** Another protocol. */
-  | { readonly api: 'unsupported'; readonly mend: string };
+  | { readonly api: 'unsupported'; readonly remedy: string };
 
 const ENDPOINT = /^\d+$/;
 const UNSUPPORTED = /^(?:gemma|bge|agent_engine)\//;
@@ -23,7 +23,7 @@ export function vertexModel(model: string): VertexModel {
   if (ENDPOINT.test(name)) return { api: 'gemini', path: `/endpoints/${name}`, name };
   if (name.startsWith('claude')) return { api: 'claude', path: `/publishers/anthropic/models/${encoded(name)}` };
   if (/^(?:mistral|codestral)[\w.-]*(?:@|$)/.test(name)) {
-    // The version stands in the path only.
+    // The version is only in the path.
     const path = `/publishers/mistralai/models/${encoded(name)}`;
     return { api: 'publisher', path, name: name.split('@')[0], dialect: 'mistral', version: USUAL };
   }
@@ -31,7 +31,7 @@ export function vertexModel(model: string): VertexModel {
     return { api: 'publisher', path: `/publishers/ai21/models/${encoded(name)}`, name, dialect: 'vertex_ai', version: BETA };
   }
   if (UNSUPPORTED.test(name)) {
-    return { api: 'unsupported', mend: 'deploy it with an OpenAI-compatible server: vertex_ai/openai/<endpoint id>' };
+    return { api: 'unsupported', remedy: 'deploy it with an OpenAI-compatible server, and use vertex_ai/openai/<endpoint id>' };
   }
   const own = name.startsWith(OWN_OPENAI) && !name.startsWith('openai/gpt-oss-') ? name.slice(OWN_OPENAI.length) : undefined;
   if (own !== undefined && !own.includes('/')) return { api: 'openai', path: `/endpoints/${encoded(own)}`, name: '', version: BETA };

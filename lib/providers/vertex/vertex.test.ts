@@ -237,7 +237,7 @@ describe('credentials of Vertex AI', () => {
     ['a path without a file', '/nowhere/secret-key-of-it.json'],
   ])('that are %s are refused without being shown', (_, vertex_credentials) => {
     const message = fault(() => endpoint({ ...PROJECT, vertex_credentials }));
-    expect(message).toMatch(/vertex_credentials: must be Google's credentials as JSON/);
+    expect(message).toMatch(/vertex_credentials: must be Google credentials as JSON/);
     expect(message).not.toContain('secret-key-of-it');
   });
 });
@@ -287,6 +287,6 @@ describe('embeddings', () => {
   });
 
   it('of several media have another protocol', () => {
-    expect(() => callOf('vertex_ai/multimodalembedding@001', body, 'embeddings')).toThrow(/protocol of their own/);
+    expect(() => callOf('vertex_ai/multimodalembedding@001', body, 'embeddings')).toThrow(/the embeddings protocol of .* is not supported/);
   });
 });

@@ -4,10 +4,11 @@ import { errorIn as claudeErrorIn } from '../anthropic/errors.js';
 import { embedContent, predictEmbeddings } from '../gemini/embeddings.js';
 import { errorIn, hasError } from '../gemini/errors.js';
 import { countVertexTokens, generateContent } from '../gemini/gemini.js';
+import { countNative, nativeContent } from '../gemini/native.js';
 import { OPENAI } from '../openai/openai.js';
 import type { CountCall, CountedOperation, Operation, Protocol, SentRequest, StatedError, WireCall } from '../protocol.js';
 import { vertexModel, type VertexModel } from './models.js';
-import type { VertexPlace } from './place.js';
+import type { VertexPlace } from './location.js';
 
 /** Of requests to Claude. */
 const ANTHROPIC_VERSION = 'vertex-2023-10-16';
@@ -52,7 +53,7 @@ function callOf(operation: Operation, sent: SentRequest, place: VertexPlace): Wi
     case 'unsupported': {
       const { provider } = sent;
       const reason = `the protocol of ${sent.model} on Vertex AI is not supported`;
-      throw new UnsupportedRequestError({ param: 'model', provider, reason, mend: model.mend });
+      throw new UnsupportedRequestError({ param: 'model', provider, reason, remedy: model.remedy });
     }
   }
 }
@@ -60,6 +61,8 @@ function callOf(operation: Operation, sent: SentRequest, place: VertexPlace): Wi
 /** Google counts for its own models and for Claude, for that not at the location `global`. */
 function countOf(operation: CountedOperation, sent: SentRequest, place: VertexPlace): CountCall | undefined {
   const model = vertexModel(sent.model);
+  if (model.api === 'gemini' && operation === 'generateContent')
+    return countNative({ ...sent, model: model.name }, pathOf(place, model.path), true);
   if (model.api === 'gemini')
     return operation === 'chat' ? countVertexTokens({ ...sent, model: model.name }, pathOf(place, model.path)) : undefined;
   if (model.api !== 'claude' || place.location === 'global') return undefined;
@@ -75,12 +78,13 @@ function pathOf({ root, version, model, project, location }: VertexPlace, path: 
 
 function geminiCall(operation: Operation, sent: SentRequest, path: string): WireCall | undefined {
   if (operation === 'chat') return generateContent(sent, path, true);
+  if (operation === 'generateContent') return nativeContent(sent, path);
   if (operation !== 'embeddings') return undefined;
   if (EMBEDS_CONTENT.test(sent.model)) return embedContent(sent, path);
   if (!MULTIMODAL.test(sent.model)) return predictEmbeddings(sent, path);
   const { provider, model } = sent;
-  const reason = `the embeddings of ${model} have a protocol of their own, which is not supported`;
-  throw new UnsupportedRequestError({ param: 'model', provider, reason, mend: 'use gemini-embedding-2 or text-embedding-005' });
+  const reason = `the embeddings protocol of ${model} is not supported`;
+  throw new UnsupportedRequestError({ param: 'model', provider, reason, remedy: 'use gemini-embedding-2 or text-embedding-005' });
 }
 
 function claudeHost(path: string): MessagesHost {

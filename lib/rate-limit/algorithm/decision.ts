@@ -24,7 +24,7 @@ export class Standing {
     private readonly atMs: number,
   ) {}
 
-  /** Whether the key may take what is asked for, and what is then left. Takes nothing. */
+  /** Decides whether the request is allowed, and computes the remaining limits. Charges nothing. */
   decide(asked: Amounts): Decision {
     return this.describe(asked) ?? this.deny(asked);
   }

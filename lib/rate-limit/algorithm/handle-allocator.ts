@@ -28,7 +28,7 @@ export class HandleAllocator {
     return used.handle;
   }
 
-  /** Returns whether nothing has the name open any more. */
+  /** Returns whether nothing has the name open any longer. */
   close(name: string): boolean {
     const used = this.used.get(name);
     if (used === undefined) return false;

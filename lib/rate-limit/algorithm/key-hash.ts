@@ -27,14 +27,14 @@ export class KeyHash {
       high = (high + Math.imul(factors[2 * i + 3], unit)) | 0;
     }
     if (any > 0xff) return this.digest(key, family);
-    // The lower bits of a sum of products say least, and the index asks for them first.
+    // The lower bits of a sum of products are the weakest, and the index uses them first.
     low = Math.imul(low ^ (low >>> 16), 0x85ebca6b);
     high = Math.imul(high ^ (high >>> 15), 0xc2b2ae35);
     return { low: low ^ (low >>> 13), high: high ^ (high >>> 16), family };
   }
 
   private digest(key: string, family: number): HashedKey {
-    // As UTF-16, in which lone surrogates differ.
+    // As UTF-16, which keeps lone surrogates distinct.
     const digest = createHash('sha256').update(this.secret).update(key, 'utf16le').digest();
     return { low: digest.readInt32LE(0), high: digest.readInt32LE(4), family };
   }

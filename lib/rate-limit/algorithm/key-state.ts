@@ -48,7 +48,7 @@ export class KeyState implements HashedKey {
     for (let index = 0; index < this.others.length; index++) this.others[index].prune(atMs);
   }
 
-  /** Takes what was decided at `atMs`. */
+  /** Charges the decision of `atMs`. */
   take(policy: Policy, { cost, tokens }: { readonly cost: number; readonly tokens: number }, atMs: number): void {
     this.bucket?.take(policy, cost, atMs);
     for (let index = 0; index < policy.windows.length; index++) {

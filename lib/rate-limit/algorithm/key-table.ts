@@ -3,7 +3,6 @@ import { Standing, summarize, type Decision } from './decision.js';
 import { KeyIndex, type HashedKey } from './key-index.js';
 import { KeyState } from './key-state.js';
 import type { Policy } from './policy.js';
-import { ResetTombstones } from './reset-tombstones.js';
 
 /** Up to so many keys the least recently used one is found exactly. */
 const EXACT_LRU_KEYS = 1024;
@@ -71,7 +70,7 @@ export class KeyTable {
       return standing.decide({ cost: ask.cost * times, tokens: ask.tokens * times, inFlight: times });
     });
     const isAllowed = decisions.every(({ code }) => code === DecisionCode.allowed);
-    // Where one denies, nothing is taken from the others either.
+    // If one denies, nothing is charged to the others either.
     const decision = summarize(decisions, isAllowed ? decisions : standings.map((standing) => standing.left()));
     if (this.count(decision)) for (const scope of scopes) (this.find(scope, atMs) ?? this.add(scope, atMs)).take(scope.policy, ask, atMs);
     return this.dated(decision);
@@ -202,4 +201,55 @@ function resetId({ key: { low, high, family } }: TableScope): string {
 function timesNamed(scopes: readonly TableScope[], index: number): number {
   const id = resetId(scopes[index]);
   return scopes.slice(0, index + 1).filter((scope) => resetId(scope) === id).length;
+}
+
+/**
+ * So many are remembered. With more, the oldest is forgotten, and its key counts as never reset.
+ */
+const MOST = 4096;
+const MINUTE_MS = 60_000;
+
+interface Reset {
+  /** The last one of the key. */
+  atMs: number;
+  /** Requests that were in flight at a reset and have not ended. */
+  inFlight: number;
+}
+
+/**
+ * Keys that were reset while their requests were in flight. When those requests are released later,
+ * they must not free later charges.
+ */
+export class ResetTombstones {
+  private readonly resets = new Map<string, Reset>();
+
+  /** Remembers that a key with so many requests in flight was reset. */
+  add(id: string, inFlight: number, atMs: number): void {
+    const { resets } = this;
+    for (const [first, reset] of resets) {
+      const isOver = reset.inFlight === 0 && atMs - reset.atMs >= MINUTE_MS;
+      if (resets.size < MOST && !isOver) break;
+      resets.delete(first);
+    }
+    const before = resets.get(id)?.inFlight ?? 0;
+    resets.set(id, { atMs, inFlight: before + inFlight });
+  }
+
+  /**
+   * Whether the request that was allowed at `takenMs` was in flight at a reset; if so it has ended
+   * now. At the very instant of the reset that cannot be told: then it counts as such while some
+   * have not ended, so that requests in flight are never counted as fewer than they are.
+   */
+  end(id: string, takenMs: number): boolean {
+    const reset = this.resets.get(id);
+    if (reset === undefined || reset.inFlight === 0 || takenMs > reset.atMs) return false;
+    reset.inFlight -= 1;
+    return true;
+  }
+
+  /** Whether a reset has cleared the charge of `takenMs`. */
+  covers(id: string, takenMs: number): boolean {
+    const reset = this.resets.get(id);
+    return reset !== undefined && takenMs <= reset.atMs;
+  }
 }

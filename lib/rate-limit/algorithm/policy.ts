@@ -13,11 +13,11 @@ export const TOO_MANY_POLICIES = 'TOO_MANY_POLICIES';
 export interface WindowLimit {
   readonly code: DecisionCode;
   readonly lengthMs: number;
-  /** `Infinity` where only tokens are limited. */
+  /** `Infinity` if only tokens are limited. */
   readonly requests: number;
 }
 
-/** A spec as the engine works with it. `Infinity` is no limit. */
+/** A spec in the engine's form. `Infinity` means no limit. */
 export interface CompiledPolicy {
   /** All that it says. */
   readonly identity: string;
@@ -44,7 +44,7 @@ export function compilePolicy(spec: PolicySpec): CompiledPolicy {
   const add = (code: DecisionCode, lengthMs: number, requests?: number): void => {
     if (requests !== undefined) windows.push({ code, lengthMs, requests: Math.floor(requests) });
   };
-  // Requests and tokens of a minute are taken at the same instants: one log holds both.
+  // Requests and tokens of a minute are charged at the same instants, so one log stores both.
   add(DecisionCode.minute, MINUTE_MS, requestsPerMinute ?? (tokensPerMinute === Infinity ? undefined : Infinity));
   add(DecisionCode.hour, HOUR_MS, spec.requestsPerHour);
   add(DecisionCode.day, DAY_MS, spec.requestsPerDay);
@@ -73,7 +73,7 @@ export function tooManyPolicies({ scope }: PolicySpec): InvalidArgumentError {
   return new InvalidArgumentError(
     'limit',
     scope,
-    `must not add another name or kind of limits (at most ${MOST_FAMILIES})`,
+    `must be one of the existing limits, because at most ${MOST_FAMILIES} names and kinds of limits are supported`,
     TOO_MANY_POLICIES,
   );
 }

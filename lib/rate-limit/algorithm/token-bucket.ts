@@ -51,8 +51,8 @@ export class TokenBucket {
 function waitForLevel(level: number, wanted: number, rate: number): number {
   if (level >= wanted) return 0;
   let ms = Math.ceil((wanted - level) / rate);
-  // The division was rounded, the flow is not: one more millisecond will do. Where the rate is lost
-  // beside the level, steps of 1 would take years, so they double.
+  // The division was rounded, the flow is not, so one more millisecond suffices. If the rate is
+  // tiny relative to the level, steps of 1 would take years, so they double.
   for (let step = 1; ms <= Number.MAX_SAFE_INTEGER && level + ms * rate < wanted; step *= 2) ms += step;
   return ms <= Number.MAX_SAFE_INTEGER ? ms : Infinity;
 }

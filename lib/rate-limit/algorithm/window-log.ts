@@ -35,12 +35,12 @@ export class WindowLog {
 
   constructor(private readonly windowMs: number) {}
 
-  /** When nothing is counted any more. */
+  /** Time at which the last entry leaves the window. */
   get emptyAtMs(): number {
     return this.expiresMs === 0 ? 0 : this.newestMs + this.windowMs;
   }
 
-  /** Forgets what is out of the window at `atMs`. */
+  /** Drops the entries that have left the window at `atMs`. */
   prune(atMs: number): void {
     while (this.expiresMs > 0 && atMs >= this.expiresMs) this.forgetOldest();
   }
@@ -62,7 +62,7 @@ export class WindowLog {
   adjust(sinceMs: number, tokens: number): void {
     const older = this.older?.find(({ atMs }) => atMs >= sinceMs);
     const instant = older ?? this.newest();
-    // A later instant is another taking's: the key was evicted meanwhile.
+    // A later instant belongs to another charge: the key was evicted in the meantime.
     if (instant === undefined || instant.atMs < sinceMs || (instant.atMs - sinceMs) * MERGES_PER_WINDOW >= this.windowMs) return;
     const adjusted = Math.min(Math.max(instant.tokens + tokens, 0), LARGEST_COUNT);
     this.tokens += adjusted - instant.tokens;
@@ -107,7 +107,7 @@ export class WindowLog {
     this.requests -= oldest?.requests ?? this.newestRequests;
     this.tokens -= oldest?.tokens ?? this.newestTokens;
     if (this.older?.length === 0) this.older = null;
-    // Without an older one it was the newest.
+    // If there was no older one, it was the newest.
     this.expiresMs = oldest === undefined ? 0 : (this.older?.[0].atMs ?? this.newestMs) + this.windowMs;
   }
 }

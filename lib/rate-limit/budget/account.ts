@@ -17,7 +17,7 @@ export interface BudgetStanding {
   readonly period: BudgetLimit['period'];
   /** Includes raises for the current window. */
   readonly limitNanoUsd: number;
-  /** Settled in the current window. */
+  /** Settled spend in the current window. */
   readonly spentNanoUsd: number;
   /** Held by calls that have not been settled. */
   readonly heldNanoUsd: number;
@@ -35,7 +35,7 @@ export interface BudgetSpending {
   readonly standing: BudgetStanding;
 }
 
-/** One part of a window, with what was taken in it. */
+/** One part of a window, with its charges. */
 export interface BudgetPart extends Span {
   readonly spent: number;
   readonly held: number;
@@ -51,7 +51,7 @@ export interface AccountRecord {
   readonly raisedUntilMs: number;
 }
 
-/** A denial, and how long it lasts: `Infinity` where no time ends it. */
+/** A denial, and how long it lasts: `Infinity` if no time ends it. */
 export interface Denial {
   readonly reason: BudgetDenialReason;
   readonly waitMs: number;
@@ -81,7 +81,7 @@ export class BudgetAccount implements AccountRecord {
     return this.figures !== NOTHING.figures;
   }
 
-  /** Begins to keep what is taken. */
+  /** Starts to record charges. */
   keepIn({ figures, at }: FigurePlace): void {
     this.figures = figures;
     this.at = at;
@@ -145,12 +145,12 @@ export class BudgetAccount implements AccountRecord {
     return raised === 0 ? nanoUsd : addNanoUsd(nanoUsd, raised);
   }
 
-  /** Whether nothing of it counts any more. Pruned before. */
+  /** Whether nothing of it counts any longer. Pruned before. */
   get isIdle(): boolean {
     return this.get(END) === 0 && this.get(RAISED) === 0;
   }
 
-  /** Whether no time ends what it counts. */
+  /** Whether its charges never expire. */
   get isEndless(): boolean {
     return this.get(END) === Infinity;
   }
@@ -217,7 +217,7 @@ export class BudgetAccount implements AccountRecord {
     part.spent = addNanoUsd(part.spent, spent);
   }
 
-  /** Replaces what was spent in the window. Pruned before. */
+  /** Sets the spend in the window. Must be pruned before. */
   setSpent(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
     this.add(TOTAL, nanoUsd - this.spent);
     this.beginAt(budget.window, nowMs);
@@ -225,7 +225,7 @@ export class BudgetAccount implements AccountRecord {
     for (const part of this.earlier ?? []) part.spent = 0;
   }
 
-  /** Adds to what was spent in the window. Pruned before. */
+  /** Adds to the spend in the window. Must be pruned before. */
   addSpent(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
     this.beginAt(budget.window, nowMs);
     const { figures, at } = this;
@@ -272,7 +272,7 @@ export class BudgetAccount implements AccountRecord {
     return endMs === 0 ? nowMs : endMs;
   }
 
-  /** Time until so much of what was spent is out of the window. */
+  /** Time until this much of the spend has left the window. */
   private waitFor(over: number, nowMs: number): number {
     let freed = 0;
     const last = this.parts.find((part) => (freed += part.spent) >= over);

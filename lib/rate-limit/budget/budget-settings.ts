@@ -23,7 +23,9 @@ export interface BudgetAlert {
   readonly period: BudgetPeriod;
   /** The mark: 0.8 means 80 % of the budget. */
   readonly mark: number;
-  /** Whether it is a soft budget (`softBudgetUsd` of a key or a team), which denies nothing. */
+  /**
+   * Whether it is a soft budget (`softBudgetUsd` of a key or a team), which never denies requests.
+   */
   readonly isSoft?: boolean;
   readonly limitUsd: number;
   readonly spentUsd: number;

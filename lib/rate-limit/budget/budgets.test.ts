@@ -176,7 +176,7 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
       expect(second.getBudgets('a')).toMatchObject([{ spentUsd: 0, totalUsd: 2.75 }]);
       writeFileSync(snapshotFile, '{}\n');
       expect(() => limiterOf({ usdPerMonth: 10, budgets: { snapshotFile } })).toThrow(
-        'rateLimit.budgets.snapshotFile: is not a budget file (its format is unknown); remove it to start at 0',
+        'rateLimit.budgets.snapshotFile: is not a budget file (unknown format); remove it to start at 0',
       );
     } finally {
       rmSync(folder, { recursive: true });
@@ -195,7 +195,7 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
       const lines = (warn.mock.calls as unknown[][]).map(([line]) => String(line));
       expect(lines.filter((line) => line.includes('snapshotFile'))).toEqual([
         expect.stringMatching(
-          /^Rate limiter: cannot write rateLimit\.budgets\.snapshotFile \(ENOENT.*\); create its folder, or make it writable: a restart loses/,
+          /^Rate limiter: cannot write rateLimit\.budgets\.snapshotFile \(ENOENT.*\); create its folder or make it writable, otherwise a restart loses/,
         ),
       ]);
     } finally {
@@ -275,7 +275,7 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
     [{ usdTotal: -1 }, 'rateLimit.usdTotal: must be a number from 0 to 4000000, got -1'],
     [{ usdWindow: '1d' }, 'rateLimit.usdWindow: requires usdPerWindow'],
     [{ requestsPerMinute: 1, timeZone: 'UTC' }, 'rateLimit.timeZone: requires a budget'],
-    [{ usdPerMonth: 1, sharedAs: 'x' }, 'rateLimit.usdPerMonth: cannot be used with sharedAs: budgets are kept by one thread'],
+    [{ usdPerMonth: 1, sharedAs: 'x' }, 'rateLimit.usdPerMonth: cannot be combined with sharedAs, because budgets are kept per thread'],
     [{ budgets: { alertAt: [0] } }, 'rateLimit.budgets.alertAt[0]: must be a number from 0.000001 to 100, got 0'],
     [{ budgets: { snapshot: 'x' } as object }, 'rateLimit.budgets.snapshot: is not a known option'],
   ] as readonly [RateLimitOptions, string][])('refuses %j', (rateLimit, message) => {

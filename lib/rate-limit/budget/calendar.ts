@@ -17,13 +17,13 @@ const MOST_CLOCKS = 1_000;
 
 /**
  * The wall clock of a time zone. Local times are milliseconds since 1970-01-01T00:00 local, as if
- * the zone were UTC. By `Intl`, which knows the zones; a library would ask it, too.
+ * the zone were UTC. Uses `Intl`, which has the zones; a library would use it, too.
  */
 export class ZoneClock {
   /** `undefined`: UTC, which needs none. The first formatter of a process takes 11 ms. */
   private readonly format: Intl.DateTimeFormat | undefined;
 
-  /** The clock of a zone, made once. @throws RangeError for an unknown zone. */
+  /** Returns the clock of a zone, which is cached. @throws RangeError for an unknown zone. */
   static of(timeZone: string): ZoneClock {
     let clock = clocks.get(timeZone);
     if (clocks.size >= MOST_CLOCKS) clocks.clear();
@@ -117,7 +117,7 @@ export class Calendar {
     const { latest } = this;
     if (utcMs >= latest.startMs && utcMs < latest.endMs) return latest;
     const localMs = this.clock.localOf(utcMs);
-    // Where a clock is set back over a beginning, that window has begun already.
+    // If a clock is set back across the start of a window, that window has already begun.
     let step = 1;
     while (this.beginning(localMs, step) <= utcMs) step++;
     return (this.latest = { startMs: this.beginning(localMs, step - 1), endMs: this.beginning(localMs, step) });

@@ -44,16 +44,16 @@ export class FastThrottlerStorage {
     const { hits, block } = this.throttle(ttl, limit, blockDuration);
     const limiter = this.limiter();
     const { store } = limiter;
-    // The key of a custom `generateKey` may lack the name.
+    // Keys of a custom `generateKey` may lack the name.
     const scope = { limit: hits, key: `${throttlerName}\0${key}` };
     if (block === null) return answer(hits, await limiter.decide([scope], 1, 0));
     const blocking = [{ ...scope, limit: block }];
     const looked = store.peek(blocking, 1, 0);
-    // Awaiting a known decision would let other requests come in between.
+    // Awaiting a known decision would let other requests in between.
     const before = looked instanceof Promise ? await looked : looked;
     if (!before.allowed) return refusal(hits, before, before);
     const taking = limiter.decide([scope], 1, 0);
-    // Another process may have blocked the key since, and reset its hits.
+    // Another process may have blocked the key in the meantime, and reset its hits.
     const isShared = store.synchronous !== true || limiter.options.sharedAs !== null;
     const [decision, standing] = isShared ? await Promise.all([taking, store.peek(blocking, 1, 0)]) : [await taking, before];
     if (!standing.allowed) return refusal(hits, standing, standing);
@@ -88,7 +88,7 @@ function answer(hits: RateLimit, decision: RateLimitDecision): ThrottlerRecord {
   if (!decision.allowed) return refusal(hits, decision, decision);
   const [{ limit }] = hits.windows;
   const [standing] = decision.standings;
-  // Without a standing the store is unavailable, and allows by configuration.
+  // Without a standing, the store is unavailable and configured to allow requests.
   const totalHits = standing === undefined ? 1 : limit - standing.remainingRequests;
   return { totalHits, timeToExpire: seconds(standing?.resetMs ?? 0), isBlocked: false, timeToBlockExpire: 0 };
 }
@@ -112,7 +112,7 @@ function checkName(path: string, value: unknown): void {
   if (typeof value !== 'string') throw new InvalidArgumentError(path, value, 'must be a string');
 }
 
-/** A number; `Infinity` is no limit. */
+/** A number; `Infinity` means no limit. */
 function checkFigure(path: string, value: unknown): void {
   if (typeof value !== 'number' || Number.isNaN(value)) throw new InvalidArgumentError(path, value, 'must be a number');
 }

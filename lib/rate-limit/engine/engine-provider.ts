@@ -10,7 +10,7 @@ export const RATE_LIMIT_ENGINES: EngineProvider<RateLimitEngine> = {
   name: 'Rate limiter',
   feature: 'rust_rate_limiting',
   native: (binding) => new NativeRateLimitEngine(binding),
-  // Loaded when it first answers: with the addon it seldom does.
+  // Loaded on first use, because with the addon it is rarely used.
   typescript: () => {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     const { TypeScriptRateLimitEngine } = require('./typescript.js') as typeof TypeScriptEngine;

@@ -61,7 +61,7 @@ export interface Settlement {
 export const DecisionCode = { allowed: 0, second: 1, minute: 2, hour: 3, day: 4, tokens: 5, concurrency: 6, window: 7, usd: 8 } as const;
 export type DecisionCode = (typeof DecisionCode)[keyof typeof DecisionCode];
 
-/** The limit that denies, by `DecisionCode`; none where the request is allowed. */
+/** The limit that denies, by `DecisionCode`; none if the request is allowed. */
 export const EXCEEDED: Readonly<Record<number, ExceededLimit | undefined>> = {
   [DecisionCode.second]: 'second',
   [DecisionCode.minute]: 'minute',
@@ -91,7 +91,7 @@ export const DecisionField = {
   remainingTokens: 3,
   /**
    * 0 when allowed. When denied, the time after which this very request passes if nothing else is
-   * taken; `Infinity` where no time helps: it is larger than the limit, or waits for a `release`.
+   * taken; `Infinity` if no time helps: it is larger than the limit, or waits for a `release`.
    */
   retryAfterMs: 4,
   /** Time until all of `limit` is free again if nothing is taken; 0 for concurrency. */
@@ -184,8 +184,8 @@ export abstract class RateLimitEngine {
   abstract peek(space: number, scope: PolicyKey, ask: Ask): number;
 
   /**
-   * Corrects what a decision took from `tokensPerMinute`, at the instant of that decision. Once it
-   * is out of the window, nothing is left to correct. Called once per reservation.
+   * Corrects the charge of a decision to `tokensPerMinute`, at the time of that decision. Has no
+   * effect once the charge has left the window. Called once per reservation.
    */
   abstract settle(space: number, scope: PolicyKey, settlement: Settlement): void;
 

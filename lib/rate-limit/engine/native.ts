@@ -57,7 +57,7 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   checkAll(space: number, scopes: readonly PolicyKey[], ask: Ask): number {
-    // The policies are in a list of their own.
+    // Policies are in a separate list.
     this.write(space, 0, ask);
     const keys = new Array<string>(scopes.length);
     const policies = new Uint32Array(scopes.length);

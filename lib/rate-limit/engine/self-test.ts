@@ -33,7 +33,7 @@ export function selfTest(engine: RateLimitEngine): boolean {
 }
 
 /**
- * `undefined` where the app has as many names of limits as there may be: the engine is right to
+ * `undefined` if the app has as many names of limits as there may be: the engine is right to
  * refuse this one.
  */
 function openPolicy(engine: RateLimitEngine): number | undefined {

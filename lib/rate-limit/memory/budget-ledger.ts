@@ -144,13 +144,12 @@ export class BudgetLedger {
     return gravest;
   }
 
-  /** Holds what was asked, which `denial` has allowed just before. */
+  /** Creates the hold that `denial` has just allowed. */
   hold(asked: BudgetHold): void {
     const { lines, nanoUsd, atMs } = asked;
     for (let i = 0; i < lines.length; i++) {
       const line = lines[i];
-      // A key named twice is entered by its first line, and an account may have been evicted
-      // for another.
+      // An earlier line with the same key may have replaced the account, or it was evicted.
       if (!line.account.isKept) line.account = this.used(line.account.book, line.account.key);
       else if (atMs - line.account.usedAtMs >= MOVED_AFTER_MS) this.touch(line.account);
       line.partStartMs = line.account.hold(line.budget, nanoUsd, atMs);
@@ -181,9 +180,9 @@ export class BudgetLedger {
   }
 
   /**
-   * Replaces a hold by what was spent, in the window of the hold; later calls correct it. Returns
-   * the budgets that have crossed a mark.
-   * @param now Read where a mark may be crossed only: a reading takes 60 ns.
+   * Replaces a hold with the cost, in the window of the hold; later calls correct it. Returns the
+   * budgets that have crossed a mark.
+   * @param now Called only if a mark may be crossed, because reading the clock takes 60 ns.
    */
   settle(hold: BudgetHold, nanoUsd: number, now: () => number): readonly BudgetSpending[] {
     const { charged, lines } = hold;
@@ -195,7 +194,7 @@ export class BudgetLedger {
     let told = NOTHING_TOLD;
     for (let i = 0; i < lines.length; i++) {
       const { account, budget, partStartMs } = lines[i];
-      // A key was reset, or evicted.
+      // The key was reset or evicted.
       if (!account.isKept) continue;
       if (account.mayReach(this.lowestMark, budget, more)) told = [...told, ...this.moveAndTell(lines[i], -returned, more, now())];
       else account.move(partStartMs, -returned, more);
@@ -235,8 +234,8 @@ export class BudgetLedger {
   }
 
   /**
-   * Adds to what is left in each scope how its budgets stand, after `denial` or `hold`.
-   * @param standings One per scope; none where the limits could not be decided.
+   * Adds the state of the budgets to the standing of each scope, after `denial` or `hold`.
+   * @param standings One per scope; none if the limits could not be decided.
    * @param pending What the decision would hold on top.
    */
   describe({ scopes, lines, atMs }: BudgetHold, standings: readonly Described[], pending = 0): void {
@@ -355,7 +354,7 @@ export class BudgetLedger {
     book.accounts.delete(key);
     this.size--;
     if (book.accounts.size > 0) return;
-    // Limits of calls may have windows without end.
+    // Limits passed with calls can have endless windows.
     this.books.delete(book.name);
     this.forgetBooks();
   }
@@ -365,7 +364,9 @@ export class BudgetLedger {
     this.latest = NO_BOOKS;
   }
 
-  /** An evicted account has forgotten what it spent: idle ones go first, endless ones last. */
+  /**
+   * Evicting an account loses its spend, so idle accounts are evicted first and endless ones last.
+   */
   private makeRoom(): void {
     if (this.size < this.maxAccounts) return;
     const eldest: LedgerAccount[] = [];

@@ -19,10 +19,10 @@ const PATH = 'rateLimit.budgets.snapshotFile';
  */
 export function openBudgetSnapshot(ledger: BudgetLedger, file: string, log?: Pick<LogSink, 'warn'>): StateFile {
   restore(ledger, file);
-  // Keys may name users.
+  // Keys can contain names of users.
   const onFailure = (reason: string): void =>
     log?.warn(
-      `Rate limiter: cannot write ${PATH} (${reason}); create its folder, or make it writable: a restart loses the spend since the last write`,
+      `Rate limiter: cannot write ${PATH} (${reason}); create its folder or make it writable, otherwise a restart loses the spend since the last write`,
     );
   return new StateFile(ledger, { file, mode: OWNER_ONLY, everyMs: EVERY_MS, parts: () => slices(ledger), onFailure });
 }
@@ -43,7 +43,7 @@ function restore(ledger: BudgetLedger, file: string): void {
   if (text === undefined) return;
   const [header, ...lines] = text.split('\n');
   try {
-    if (header !== HEADER) throw new Error('its format is unknown');
+    if (header !== HEADER) throw new Error('unknown format');
     for (const line of lines) if (line !== '') restoreAccount(ledger, JSON.parse(line) as Line);
   } catch (error) {
     throw new InvalidConfigurationError(PATH, `is not a budget file (${errorMessage(error)}); remove it to start at 0`);

@@ -81,7 +81,8 @@ export class EngineSpace {
 
   private openPolicy(limit: RateLimit): number {
     const policy = this.engine.policy({ scope: limit.name, ...limit.limits });
-    // One handle for each policy: limits created for every call would otherwise open without bound.
+    // One handle per policy; otherwise, limits created for every call would open any number of
+    // them.
     if (this.open.has(policy)) this.engine.closePolicy(policy);
     else this.open.add(policy);
     return policy;
@@ -112,7 +113,7 @@ export class EngineSpace {
       retryAfterMs: last[DecisionField.retryAfterMs],
       standings,
       atMs: last[DecisionField.atMs],
-      // Filled in under budgets: an object grows slowly, and its readers then meet two shapes.
+      // Filled in later with budgets: adding fields would be slow and create a second object shape.
       hold: undefined,
       budget: undefined,
     };

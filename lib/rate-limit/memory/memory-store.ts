@@ -132,14 +132,15 @@ export class MemoryRateLimitStore implements RateLimitStore {
     const nowMs = this.context.now();
     const limited = scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
     for (const scope of limited) {
-      // Its own slot may be the last one: a standing reports what is left besides that.
+      // Its own slot can be the last one; the standing reports the remaining ones.
       const { standings } = this.peekAt([scope], { cost: 0, tokens: 0, nowMs });
       const { remainingTokens = 0, tokensResetMs = RETRY_AFTER_FAULT_MS } = standings.at(0) ?? {};
       if (remainingTokens >= tokens) continue;
       const { exceeded, retryAfterMs } = this.peekAt([scope], { cost: 0, tokens, nowMs });
       return { limit: scope.limit, retryAfterMs: exceeded === 'tokens' ? retryAfterMs : tokensResetMs };
     }
-    // Instead of the reservation: where nothing was taken, an engine has nothing to settle.
+    // Charged as a settlement of 0 reserved tokens, because a check without a request leaves
+    // nothing to settle.
     const settlement = { reservedTokens: 0, actualTokens: tokens, takenAtMs: atMs, nowMs };
     for (const scope of limited) this.onOwner('settle', scope, (space) => space.settle(scope, settlement));
     return { tokens, atMs };

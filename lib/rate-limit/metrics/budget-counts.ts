@@ -12,7 +12,7 @@ export class BudgetCounts {
 
   constructor(private readonly settings: ResolvedBudgetSettings) {}
 
-  /** @param excessNanoUsd What the call has cost above what was held for it. */
+  /** @param excessNanoUsd Cost of the call above its hold. */
   settled(spendings: readonly BudgetSpending[], excessNanoUsd: number): void {
     if (excessNanoUsd > 0) this.overshootNanoUsd += excessNanoUsd;
     for (const spending of spendings) this.alert(spending);

@@ -5,6 +5,7 @@ import type { RateLimitDecision, RateLimitScope, RateLimitStanding, RateLimitSto
 import { LocalBudgets, type LocalSpend } from './local-budgets.js';
 import type { StoreFailure } from './store-failure.js';
 import type { StoreAsk, StoreOutage } from './store-outage.js';
+import type { MetricSample } from '../../common/capability.js';
 
 /** Amounts of an outage that are sent together. */
 const MERGED_AT_ONCE = 256;
@@ -33,9 +34,9 @@ export class LocalDecisions {
     this.budgets = new LocalBudgets(settings.nextId);
   }
 
-  /** Nano-USD that the store has not counted. */
-  get unmergedNanoUsd(): number {
-    return this.budgets.unmergedNanoUsd;
+  metrics(): readonly MetricSample[] {
+    const help = `USD that this process spent during an outage and that ${this.settings.store} has not counted yet.`;
+    return [{ name: 'rate_limit_store_unmerged_usd', help, type: 'gauge', value: usdOf(this.budgets.unmergedNanoUsd) }];
   }
 
   async decide(how: 'check' | 'peek', ask: StoreAsk): Promise<RateLimitDecision> {
@@ -58,7 +59,7 @@ export class LocalDecisions {
     this.budgets.change(hold, nanoUsd);
   }
 
-  /** Counts in the store what was spent without it: sent again until it answers. */
+  /** Adds the spend of the outage to the store; retried until the store responds. */
   merge(): Promise<unknown> {
     const spends = this.budgets.unmerged;
     if (spends.length === 0) return this.merging ?? Promise.resolve();
@@ -68,9 +69,11 @@ export class LocalDecisions {
   /** Logs the spend that this process could not add to the store before it closed. */
   logLost(): void {
     const { store, log } = this.settings;
-    const lost = usdOf(this.unmergedNanoUsd);
+    const lost = usdOf(this.budgets.unmergedNanoUsd);
     if (lost === 0) return;
-    log?.warn(`Rate limiter: closed with ${lost} USD of spend not counted in ${store} (${store} is unavailable); add it with setSpent`);
+    log?.warn(
+      `Rate limiter: ${store} is missing ${lost} USD of spend (${store} was unavailable at shutdown); add the amount with setSpent`,
+    );
   }
 
   /** Remembers the state of budgets, for an outage. */

@@ -55,8 +55,8 @@ export class OpenHolds<Hold extends { readonly id: string }> {
   }
 
   /**
-   * Replaces what is held by what was spent, in the window of the hold; a provisional settlement
-   * can be corrected for a quarter of an hour. Returns nothing if the store is unavailable.
+   * Replaces the hold with the cost, in the window of the hold; a provisional settlement can be
+   * corrected for a quarter of an hour. Returns nothing if the store is unavailable.
    */
   async settle(hold: Hold, nanoUsd: number, isProvisional: boolean): Promise<readonly BudgetSpending[] | undefined> {
     this.held.delete(hold.id);
@@ -74,12 +74,14 @@ export class OpenHolds<Hold extends { readonly id: string }> {
     }
   }
 
-  /** Settles what the store may hold although it gave no answer: with the next renewal. */
+  /**
+   * Settles a hold that the store may have although it did not respond; sent with the next renewal.
+   */
   settleUnanswered(hold: Hold, nanoUsd: number): void {
     this.keep({ hold, nanoUsd, isProvisional: false, isUnanswered: true });
   }
 
-  /** Sends once more what the store has not answered. */
+  /** Sends unanswered settlements again. */
   async close(): Promise<void> {
     this.isClosed = true;
     this.stopTimer();

@@ -56,10 +56,10 @@ describe('an outage of a store', () => {
     outage.count(away);
     expect(warn.mock.calls).toEqual([
       [
-        'Rate limiter: Redis failed (OOM command not allowed; 1 operation failed); until it recovers, requests get 503 (onStoreError: deny)',
+        'Rate limiter: Redis failed (OOM command not allowed; 1 operation failed); until Redis recovers, requests get 503 (onStoreError: deny)',
       ],
       [
-        'Rate limiter: Redis failed (the connection to Redis is lost; 100 operations failed); until it recovers, requests get 503 (onStoreError: deny)',
+        'Rate limiter: Redis failed (the connection to Redis is lost; 100 operations failed); until Redis recovers, requests get 503 (onStoreError: deny)',
       ],
     ]);
     clock.mockRestore();
@@ -75,7 +75,7 @@ describe('an outage of a store', () => {
     outage.succeeded(true);
     outage.count(away);
     outage.succeeded(true);
-    expect(log.mock.calls).toEqual([['Rate limiter: Redis recovered after 13 s; operations that failed since the last line: 7']]);
+    expect(log.mock.calls).toEqual([['Rate limiter: Redis recovered after 13 s (failed operations since the last log line: 7)']]);
     clock.mockRestore();
   });
 });

@@ -1,11 +1,12 @@
+import { counted } from '../../common/plural.js';
 import type { MetricSample } from '../../common/capability.js';
 import type { LogSink } from '../../common/log-sink.js';
 import type { StoreFailure, StoreFailureKind } from './store-failure.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore } from '../store.js';
 
 /**
- * The decision while a store that processes share is unreachable, too slow or refuses to write.
- * `local`: this process applies the same limits itself, with its share of the budgets.
+ * The decision while a shared store is unreachable, too slow or read-only. `local`: this process
+ * applies the same limits itself, with its share of the budgets.
  */
 export type OnStoreError = 'deny' | 'allow' | 'local';
 
@@ -23,7 +24,7 @@ const LOG_EVERY_MS = 60_000;
 /** Behavior of requests during an outage. */
 const MEANWHILE: Readonly<Record<Exclude<OnStoreError, 'allow'>, string>> = {
   deny: 'requests get 503',
-  local: 'this process counts alone, with its share of the budgets',
+  local: 'this process decides alone, with its share of the budgets',
 };
 
 /** Operations of a request on the store. */
@@ -65,7 +66,7 @@ export class StoreOutage {
     /** `Redis`, `PostgreSQL`. */
     private readonly store: string,
     private readonly log?: Pick<LogSink, 'warn' | 'log'>,
-    private readonly allowed = 'requests pass without limits',
+    private readonly allowed = 'requests are allowed without limits',
   ) {}
 
   count(failure: StoreFailure): void {
@@ -133,10 +134,10 @@ export class StoreOutage {
   }
 
   private warn({ reason }: StoreFailure, atMs: number): void {
-    const operations = `${this.unlogged} operation${this.unlogged === 1 ? '' : 's'} failed`;
+    const operations = `${counted(this.unlogged, 'operation')} failed`;
     const meanwhile = this.mode === 'allow' ? this.allowed : MEANWHILE[this.mode];
     this.log?.warn(
-      `Rate limiter: ${this.store} failed (${reason}; ${operations}); until it recovers, ${meanwhile} (onStoreError: ${this.mode})`,
+      `Rate limiter: ${this.store} failed (${reason}; ${operations}); until ${this.store} recovers, ${meanwhile} (onStoreError: ${this.mode})`,
     );
     this.loggedMs = atMs;
     this.loggedOutageMs ??= atMs;
@@ -147,7 +148,7 @@ export class StoreOutage {
   private logEnd(): void {
     if (this.loggedOutageMs === undefined) return;
     const seconds = Math.ceil((performance.now() - this.loggedOutageMs) / 1000);
-    this.log?.log(`Rate limiter: ${this.store} recovered after ${seconds} s; operations that failed since the last line: ${this.unlogged}`);
+    this.log?.log(`Rate limiter: ${this.store} recovered after ${seconds} s (failed operations since the last log line: ${this.unlogged})`);
     this.loggedOutageMs = undefined;
     this.unlogged = 0;
   }

@@ -50,8 +50,8 @@ export class RedisHolds extends OpenHolds<RedisHold> {
   }
 
   /**
-   * Raises what is held to `nanoUsd`. Returns the denial of a budget.
-   * @param knownNanoUsd What it holds or was charged, for a Redis that has forgotten it.
+   * Raises the hold to `nanoUsd`. Returns the denial of a budget.
+   * @param knownNanoUsd The current hold or charge, for a Redis that has lost it.
    * @throws StoreFailure
    */
   async extend(hold: RedisHold, nanoUsd: number, knownNanoUsd: number): Promise<(BudgetDenial & { limitName: string }) | undefined> {
@@ -61,7 +61,7 @@ export class RedisHolds extends OpenHolds<RedisHold> {
       const read = (reply: Float64Array, at: number): ReturnType<typeof readDenial> => readDenial(reply, at, hold.scopes);
       const denial = await this.run(OperationKind.extendHold, hold, values, read);
       if (denial === undefined) {
-        // One that was charged is held again.
+        // A charged hold is held again.
         this.add(hold);
         return undefined;
       }

@@ -1,6 +1,5 @@
 import { samplesOf, type CapabilityHealth, type MetricSample } from '../../common/capability.js';
 import type { LogSink } from '../../common/log-sink.js';
-import { usdOf } from '../../common/nano-usd.js';
 import { staleWindows, StaleWindows } from '../budget/budget-reply.js';
 import { BudgetWindows, MOST_TRIES } from '../budget/budget-windows.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
@@ -15,8 +14,7 @@ import { StoreOutage, type StoreAsk } from '../outage/store-outage.js';
 import { countRedisProcesses } from './processes.js';
 import { RedisCrashes } from './crash-settlements.js';
 import { RedisKeyScan, unavailable } from './key-scan.js';
-import { readBudgetDecision, readHolds } from './budget-decision.js';
-import { joinDecisions, readDecision } from './decision.js';
+import { joinDecisions, readDecision, readBudgetDecision, readHolds } from './decision.js';
 import { RedisKeys, type TaggedScope } from './keys.js';
 import type { ResolvedRedisOptions } from './options.js';
 import { OperationKind, withoutConcurrency, type RedisOperation, type RedisScope } from './protocol.js';
@@ -332,21 +330,12 @@ export class RedisRateLimitStore implements RateLimitStore {
     return [
       sample(
         'up',
-        'Whether Redis is used: 0 while its circuit, or that of a node, is open.',
+        '1 if Redis is used, 0 while its circuit breaker, or that of a node, is open.',
         'gauge',
         this.circuit.refusal() === undefined ? 1 : 0,
       ),
       sample('calls_total', 'Script calls sent to Redis; one can decide many requests.', 'counter', this.queue.calls),
-      ...(this.local === undefined
-        ? []
-        : [
-            sample(
-              'unmerged_usd',
-              'USD that this process spent during an outage and that Redis has not counted yet.',
-              'gauge',
-              usdOf(this.local.unmergedNanoUsd),
-            ),
-          ]),
+      ...(this.local?.metrics() ?? []),
       ...this.outage.metrics(),
     ];
   }
@@ -429,8 +418,8 @@ export class RedisRateLimitStore implements RateLimitStore {
     const values = limited ? [cost, tokens, slot, this.slots.ttlMs] : [cost, tokens];
     const late = (reply: Float64Array, at: number): void => {
       const taken = read(reply, at);
-      // `onStoreError` answered already and Redis counted after all. A request that was allowed
-      // keeps what it took, but nothing will release this slot.
+      // `onStoreError` has already answered, but Redis counted the request after all. An allowed
+      // request keeps its charge, but nothing will release this slot.
       if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? NOTHING : ask);
     };
     return this.run({ group, kind: OperationKind.take, values, read, late });
@@ -468,7 +457,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     });
   }
 
-  /** Repeats what the script refused to decide by windows of another time. */
+  /** Repeats decisions that the script rejected because of outdated windows. */
   private async inWindows<R>(group: Group, ask: (group: Group) => Promise<R | StaleWindows>): Promise<R> {
     let fresh = group;
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
@@ -506,7 +495,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     return this.local !== undefined && hasBudgets(ask.scopes) ? this.local.decide(how, ask) : this.outage.answer(how, ask);
   }
 
-  /** Counts spend without Redis, once. A next outage begins with what is left now. */
+  /** Counts spend during an outage, once. The next outage starts from the current remainder. */
   private async sendSpend({ id, scope, atMs, nanoUsd }: LocalSpend): Promise<void> {
     const [group] = this.groups([scope]);
     const read = (reply: Float64Array, at: number): StaleWindows | undefined => staleWindows(reply, at);

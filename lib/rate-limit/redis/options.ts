@@ -60,6 +60,6 @@ export function resolveRedisOptions(options: RedisRateLimitStoreOptions, path = 
   checkRedisConnection(path, resolved);
   const { client, onDataLoss, oneSlot } = resolved;
   if (client?.isCluster === true && onDataLoss === 'refuse' && !oneSlot)
-    throw refuseOption(`${path}.onDataLoss`, onDataLoss, 'requires oneSlot in a Cluster: all keys share one mark');
+    throw refuseOption(`${path}.onDataLoss`, onDataLoss, 'requires oneSlot in a Cluster, because all keys share one data loss marker');
   return resolved;
 }

@@ -33,7 +33,7 @@ export function countRedisProcesses({ client, timeoutMs, key, name, isOpen, onRe
     leave: () => withinTime(remove.call(client, key, name), timeoutMs),
     isOpen,
     onFailure: (error) => {
-      // Other failures are counted where they deny requests.
+      // Other failures are counted when they deny requests.
       if (isReplyError(error)) onRefusal(errorMessage(error));
     },
     onBeat,

@@ -11,8 +11,7 @@ export const OperationKind = {
   /** `cost, tokens`: decides only. */
   peek: 2,
   /**
-   * `requests, tokens, atMs`: gives back what was taken at that instant; negative amounts take
-   * more.
+   * `requests, tokens, atMs`: releases the charge of that instant; negative amounts charge more.
    */
   give: 3,
   /** `slot`: the request ended. */
@@ -28,7 +27,7 @@ export const OperationKind = {
   takeWithBudgets: 7,
   /** `cost, tokens, nanoUsd`: decides only. */
   peekWithBudgets: 8,
-  /** `hold, nanoUsd, provisional` (0 or 1): replaces what is held by what was spent. */
+  /** `hold, nanoUsd, provisional` (0 or 1): replaces the hold with the cost. */
   settleHold: 9,
   /**
    * `hold, nanoUsd, ttlMs, known, expected`: raises the hold, or the charge, to that amount.
@@ -36,17 +35,17 @@ export const OperationKind = {
   extendHold: 10,
   /** `hold, ttlMs, expected`: its request is still in flight. */
   keepHold: 11,
-  /** Forgets what was spent and is held. */
+  /** Clears the spend and the holds. */
   resetBudgets: 12,
-  /** `hold, nanoUsd`: lowers what is held. */
+  /** `hold, nanoUsd`: lowers the hold. */
   lowerHold: 13,
-  /** `budget, nanoUsd` (the budget's place from 0): replaces what was spent in its window. */
+  /** `budget, nanoUsd` (the budget's index): sets the spend in its window. */
   setSpent: 14,
   /** `budget, nanoUsd`: raises a budget until its window ends. */
   raiseBudget: 15,
   /** Holds that are not settled: their number, then amount and age of the oldest. */
   listHolds: 16,
-  /** `budget, nanoUsd`: adds to what was spent in its window. */
+  /** `budget, nanoUsd`: adds to the spend in its window. */
   addSpent: 17,
   /** Settles the holds of dead processes. */
   sweepHolds: 18,

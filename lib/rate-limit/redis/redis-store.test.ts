@@ -42,7 +42,7 @@ describe('the options of the Redis store', () => {
     [{ url, onStoreError: 'deny', timeOutMs: 5 }, 'redis.timeOutMs: is not a known option (did you mean timeoutMs?), got 5'],
     [
       { client: cluster, onStoreError: 'deny', onDataLoss: 'refuse' },
-      'redis.onDataLoss: requires oneSlot in a Cluster: all keys share one mark, got "refuse"',
+      'redis.onDataLoss: requires oneSlot in a Cluster, because all keys share one data loss marker, got "refuse"',
     ],
   ])('are refused with their path (%#)', (options, message) => {
     const make = (): unknown => redisRateLimitStore(options as RedisRateLimitStoreOptions);

@@ -4,9 +4,9 @@ import type * as DecidingStore from './deciding-store.js';
 import type { RateLimitStore } from '../store.js';
 
 /**
- * Keeps rate limits in Redis 6 or later, or Valkey, shared by many processes. A Lua script decides
- * all requests of one turn of the event loop by Redis's clock, with the same results as the memory
- * store.
+ * Stores rate limits in Redis 6 or later, or Valkey, and shares them between processes. A Lua
+ * script decides on all requests of one turn of the event loop, using the Redis clock, with the
+ * same results as the memory store.
  *
  * If Redis loses its data, a key can get one more limit within that window, unless `onDataLoss` is
  * `refuse`.

@@ -24,7 +24,7 @@ const PASSED_LENGTH = 4;
 
 /** A longer script would block Redis for its other clients. */
 const MOST_OPERATIONS = 128;
-/** A full call is sent before the turn of the event loop ends: Redis works on it meanwhile. */
+/** A full call is sent before the turn of the event loop ends, so that Redis can start on it. */
 const MOST_ENTRIES = 32;
 
 /** Takes that Redis may decide by their sums: no other operation on their key lies between them. */
@@ -56,7 +56,7 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
     this.length += replyLength(operation);
     const { kind, scopes, values } = operation;
     const [{ stateKey: key, slotsKey, limits }] = scopes;
-    // A take of 0 requests is no fast-path take: what it logs depends on the limit.
+    // A charge of 0 requests cannot use the fast path, because its log entry depends on the limit.
     if (kind !== OperationKind.take || scopes.length > 1 || values.length > 2 || slotsKey !== '' || values[0] === 0) {
       for (const { stateKey } of scopes) this.open.delete(stateKey);
       this.entries.push(place);

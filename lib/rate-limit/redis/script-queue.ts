@@ -73,7 +73,7 @@ export class RedisScriptQueue {
     });
   }
 
-  /** Sends what is queued and waits for all calls in flight, for one timeout at most. */
+  /** Sends the queued operations and waits for all calls in flight, for at most one timeout. */
   async drain(): Promise<void> {
     this.flush();
     await withinTime(Promise.all(this.inFlight), this.settings.timeoutMs).catch(() => {});
@@ -109,7 +109,7 @@ export class RedisScriptQueue {
       endDeadline();
       if (!timedOut) {
         circuit.succeeded(tag);
-        // A denied request writes nothing, so Redis answers it even when it is out of memory.
+        // A denied request writes nothing, so Redis denies it even when it is out of memory.
         onSuccess(operations.some(({ kind }, place) => takes(kind) && reply[starts[place] + ReplyField.code] === 0));
       }
       operations.forEach((operation, place) => {

@@ -56,9 +56,9 @@ const NUMBERS = {
   EXACT_BYTES: 72,
   BUCKET_BYTES: 32,
   ONE_WINDOW_BYTES: 88,
-  // As many values of one call as Lua's stack surely holds.
+  // Number of values in one call that Lua's stack can always hold.
   MOST_AT_ONCE: 1_000,
-  // Operations of money (`OperationKind`).
+  // Operations on budgets (`OperationKind`).
   TAKE_WITH_BUDGETS: OperationKind.takeWithBudgets,
   PEEK_WITH_BUDGETS: OperationKind.peekWithBudgets,
   SETTLE_HOLD: OperationKind.settleHold,
@@ -73,7 +73,8 @@ const NUMBERS = {
   SWEEP_HOLDS: OperationKind.sweepHolds,
   REFUND_HOLD: OperationKind.refundHold,
   MERGE_SPENT: OperationKind.mergeSpent,
-  // Why money is denied, the gravest last (`BudgetReason`), and the code of such a decision.
+  // Why a budget denies, the most severe reason last (`BudgetReason`), and the code of such a
+  // decision.
   ALL_HELD: BudgetReason.budget_held,
   EXHAUSTED: BudgetReason.budget_exhausted,
   TOO_LARGE: BudgetReason.request_exceeds_budget,
@@ -95,12 +96,12 @@ const NUMBERS = {
   PART_SPENT: 3,
   PART_HELD: 4,
   MOST_NANO_USD: Number.MAX_SAFE_INTEGER,
-  // How long a hold that was charged can be corrected, and what was ever spent is kept.
+  // How long a charged hold can be corrected, and the total spend is kept.
   KEPT_MS: 900_000,
   // How long an operator can refund the settlement of a dead process's hold.
   CRASH_KEPT_MS: 7 * 86_400_000,
   TOTAL_KEPT_MS: 366 * 86_400_000,
-  // Holds that an answer shows, and that it looks at: those renewed longest ago.
+  // Number of holds in a reply, and of holds to examine: those renewed longest ago.
   MOST_SHOWN_HOLDS,
   MOST_LISTED_HOLDS: 1_000,
   // Holds of dead processes that one call charges.

@@ -48,7 +48,7 @@ export function callbackConfigOf(
   isHandled: (setting: string) => boolean,
 ): CallbackConfig | undefined {
   const { litellm_settings: litellm, general_settings: general } = sections;
-  // Those that check something are reported with the other settings that protect.
+  // Callbacks that check requests are reported with the other protective settings.
   const names = (key: string): readonly string[] =>
     isHandled(`litellm_settings.${key}`) ? [] : namesIn(litellm[key]).filter((name) => !isCheckingCallback(name));
   const both = names('callbacks');

@@ -32,7 +32,7 @@ describe('a LiteLLM configuration', () => {
       );
     const path = `${join(folder, 'prices.json')}: model_list[0].litellm_params.input_cost_per_token`;
     expect(routerOn(engine, { configPath: list(2.5) }).router.warnings).toEqual([
-      expect.stringContaining(`${path}: 2.5 USD for one token; divide a price per million tokens by 1,000,000`),
+      expect.stringContaining(`${path} is 2.5 USD per token; if this is the price per million tokens, divide it by 1,000,000`),
     ]);
     expect(routerOn(engine, { configPath: list(0.00025) }).router.warnings).toEqual([]);
     expect(() => routerOn(engine, { configPath: list(1e308) })).toThrow(
@@ -112,7 +112,7 @@ describe('a LiteLLM configuration', () => {
     const options = resolveRouterOptions({ configPath: path, timeoutMs: 5 }, env);
     expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
     expect(options.warnings).toEqual([
-      expect.stringContaining('general_settings.master_key protects the gateway, if that has no guards, and /key/…; '),
+      expect.stringContaining('general_settings.master_key protects the gateway (unless it has guards) and /key/…, '),
       expect.stringContaining('unheard_of'),
       expect.stringContaining('redis_host'),
     ]);
@@ -194,7 +194,7 @@ router_settings:
     const path = written('budget.json', JSON.stringify({ litellm_settings: { max_budget: 5, budget_duration: '30d' } }));
     const budget = 'litellm_settings.max_budget';
     expect(resolveRouterOptions({ configPath: path }, env).warnings).toEqual([
-      `${path}: ${budget} limits the requests of FastLiteLLMGatewayModule together; the app's own routes need their own budget (@RateLimit)`,
+      `${path}: ${budget} limits the total spend of FastLiteLLMGatewayModule, but not of the app's own routes; limit those with @RateLimit`,
     ]);
     expect(resolveRouterOptions({ configPath: path, handledSettings: [budget] }, env).warnings).toEqual([]);
   });
@@ -229,7 +229,7 @@ router_settings:
     expect(resolveRouterOptions({ configPath: path }, env).warnings).toEqual([
       `${path}: these settings of LiteLLM's proxy have no effect here: general_settings.drop_params, general_settings.num_retries`,
       `${path}: move these settings to litellm_settings: general_settings.drop_params, general_settings.num_retries`,
-      `${path}: litellm_settings.budget_duration has no effect without max_budget`,
+      `${path}: litellm_settings.budget_duration is ignored because max_budget is not set; set max_budget, or remove budget_duration`,
     ]);
   });
 

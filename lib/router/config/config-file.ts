@@ -1,14 +1,16 @@
-import { checkArray, checkObject } from '../../common/options.js';
+import { checkArray, checkObject, checkString, joinPath } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type * as ConfigDocument from './config-yaml.js';
 import type * as Callbacks from './callback-settings.js';
-import { withCredentials } from './credentials.js';
 import { refuseFileValue, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
-import { fromLiteLLM, pathsOfLiteLLM, type SettingPaths } from './litellm-router-settings.js';
+import { fromLiteLLM, pathsOfLiteLLM, settingsWithoutEffect, type SettingPaths } from './litellm-router-settings.js';
 import { unenforcedSettings } from './protecting-keys.js';
 import { sharedStateOf } from './redis-settings.js';
 import type { RouterSettings } from '../settings.js';
 import type { RouterSharedState } from '../redis/shared-state.js';
+
+/** A file, or a section of it, as it is written: variables are not resolved. */
+export type ConfigSection = Readonly<Record<string, unknown>>;
 
 /** Settings of a configuration file that concern calls, where it has them. */
 export interface ClientConfig {
@@ -31,6 +33,8 @@ export interface RouterConfig {
   readonly ofCallbacks: Callbacks.CallbackConfig | undefined;
   /** Settings that protect LiteLLM's proxy and that nothing enforces. */
   readonly unenforced: readonly string[];
+  /** Settings without effect: `section.key`. */
+  readonly ignored: readonly string[];
   /** The environment, with the variables of the file that it does not have. */
   readonly env: Environment;
 }
@@ -67,19 +71,18 @@ const OF_GATEWAY = new Set(['max_budget', 'budget_duration']);
 const MOCK_TESTING = 'dangerously_allow_mock_testing_request_params';
 
 /** Sections that have an effect. */
-const READ = new Set(['model_list', 'router_settings', 'environment_variables', 'credential_list']);
+const READ = new Set(['guardrails', 'model_list', 'router_settings', 'environment_variables', 'credential_list']);
 
 /**
  * Reads a LiteLLM `config.yaml`, or the same as JSON, and the files that it includes. `warn`
  * receives the settings without effect.
+ * @param document its content, if it was read already
  * @throws InvalidConfigurationError naming the file and the place in it.
  */
-export function readConfigFile(path: string, { env: given, warn, handledSettings }: FileContext): RouterConfig {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
-  const { readConfigDocument } = require('./config-yaml.js') as typeof ConfigDocument;
+export function readConfigFile(path: string, { env: given, warn, handledSettings }: FileContext, document?: ConfigSection): RouterConfig {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file
   const { callbackConfigOf, isOfCallbacks } = require('./callback-settings.js') as typeof Callbacks;
-  const config = readConfigDocument(path);
+  const config = document ?? documentOf(path);
   const root = `${path}: `;
   const missing = (name: string): void => warn(`${path} names the variable ${name}, which is not set`);
   const object = (key: string): Readonly<Record<string, unknown>> => checkObject(`${root}${key}`, config[key] ?? {}, refuseFileValue);
@@ -110,14 +113,14 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   });
   if (misplaced.length > 0) warn(`${path}: move these settings to litellm_settings: ${misplaced.join(', ')}`);
   if (settings.budget_duration !== undefined && settings.max_budget === undefined)
-    warn(`${path}: litellm_settings.budget_duration has no effect without max_budget`);
+    warn(`${path}: litellm_settings.budget_duration is ignored because max_budget is not set; set max_budget, or remove budget_duration`);
   if (unhandled.includes(masterKey)) {
-    const others = "the app's own routes need their own guard (ApiKeyGuard)";
-    warn(`${path}: ${masterKey} protects the gateway, if that has no guards, and /key/…; ${others}`);
+    const others = "but not the app's own routes; protect those with ApiKeyGuard";
+    warn(`${path}: ${masterKey} protects the gateway (unless it has guards) and /key/…, ${others}`);
   }
   if (settings.max_budget !== undefined && !handledSettings.includes(BUDGET_SETTING)) {
-    const others = "the app's own routes need their own budget (@RateLimit)";
-    warn(`${path}: ${BUDGET_SETTING} limits the requests of FastLiteLLMGatewayModule together; ${others}`);
+    const others = "but not of the app's own routes; limit those with @RateLimit";
+    warn(`${path}: ${BUDGET_SETTING} limits the total spend of FastLiteLLMGatewayModule, ${others}`);
   }
   for (const section of ['router_settings', 'environment_variables'])
     for (const [key, value] of Object.entries(object(section))) {
@@ -127,7 +130,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   const routerSettings = part('router_settings');
   const reporting = { refuse: refuseFileValue, warn };
   return {
-    // Each entry resolves its own variables, so that a missing one is reported with its place.
+    // Each entry resolves its own variables, so that a missing one is reported with its path.
     modelList: withCredentials(
       `${root}credential_list`,
       config.credential_list,
@@ -152,6 +155,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     ),
     sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, ...reporting }),
     unenforced,
+    ignored: [...ignored, ...settingsWithoutEffect(routerSettings).map((key) => `router_settings.${key}`)],
     ofClient: {
       mockTesting: flagIn(part('general_settings')[MOCK_TESTING]),
       dropParams: flagIn(settings.drop_params),
@@ -159,6 +163,16 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     },
     env,
   };
+}
+
+/**
+ * Reads a configuration file with the files that it includes.
+ * @param files Receives the path of each file.
+ * @throws InvalidConfigurationError naming the file and the place in it.
+ */
+export function documentOf(path: string, files?: string[]): ConfigSection {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
+  return (require('./config-yaml.js') as typeof ConfigDocument).readConfigDocument(path, files);
 }
 
 function flagIn(value: unknown): boolean | undefined {
@@ -181,4 +195,32 @@ export function environmentOf(
   const resolved = resolveEnvironmentNames(variables, given, missing) as Readonly<Record<string, unknown>>;
   const set = Object.entries(resolved).filter(([, value]) => value !== null);
   return { ...Object.fromEntries(set.map(([name, value]) => [name, String(value)])), ...given };
+}
+
+type Section = Readonly<Record<string, unknown>>;
+
+const NAME = 'litellm_credential_name';
+
+/**
+ * Fills in the parameters of entries that name a credential of LiteLLM's `credential_list`. As
+ * there, parameters of the entry itself take precedence. An entry whose credential is not listed
+ * keeps the name, which makes the deployment uncallable.
+ * @throws InvalidConfigurationError naming the place in the list
+ */
+export function withCredentials(path: string, list: unknown, modelList: readonly unknown[]): readonly unknown[] {
+  const credentials = new Map(checkArray(path, list ?? [], readCredential, refuseFileValue));
+  if (credentials.size === 0) return modelList;
+  return modelList.map((entry) => {
+    const params = (entry as { litellm_params?: Section | null } | null)?.litellm_params;
+    const values = credentials.get(params?.[NAME]);
+    if (params === undefined || params === null || values === undefined) return entry;
+    const own = Object.entries(params).filter(([key, value]) => key !== NAME && value !== null && value !== undefined);
+    return { ...(entry as Section), litellm_params: { ...values, ...Object.fromEntries(own) } };
+  });
+}
+
+function readCredential(path: string, value: unknown): readonly [unknown, Section] {
+  const { credential_name: name, credential_values: values } = checkObject(path, value, refuseFileValue);
+  const at = joinPath(path, 'credential_values');
+  return [checkString(joinPath(path, 'credential_name'), name, refuseFileValue), checkObject(at, values, refuseFileValue)];
 }

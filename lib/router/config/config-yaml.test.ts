@@ -131,7 +131,7 @@ describe('the include of a configuration file', () => {
     symlinkSync(elsewhere, join(folder, 'outside.yaml'));
     symlinkSync(outside, join(folder, 'outside'));
     for (const name of [elsewhere, `../${outside.split('/').at(-1)}/elsewhere.yaml`, 'outside.yaml', 'outside/elsewhere.yaml', '..', '.']) {
-      expect(including(name)).toThrow(/include: must name files below the folder of/);
+      expect(including(name)).toThrow(/include: must name files in or below the folder of/);
     }
     mkdirSync(join(folder, 'directory'));
     expect(including('directory')).toThrow(/include: must name files, got/);
@@ -186,13 +186,13 @@ describe('an error of a configuration file', () => {
   it('quotes nothing of a file of flags that is not JSON', () => {
     const path = written(`{"features": ${SECRET}}`, 'flags.json');
     const error = thrownBy(() => readFlagsFile(path));
-    expect(error).toMatchObject({ message: expect.stringContaining('is not JSON') as string });
+    expect(error).toMatchObject({ message: expect.stringContaining('must be valid JSON') as string });
     expect(inspect(error)).not.toContain(SECRET);
   });
 
   it('names the place of a syntax error', () => {
     expect(refusal('a: 1\nb: [\n')).toMatchObject({
-      message: expect.stringMatching(/cannot be read as YAML: \w+ at line \d, column \d$/) as string,
+      message: expect.stringMatching(/must be valid YAML \(\w+ at line \d, column \d\)$/) as string,
     });
   });
 

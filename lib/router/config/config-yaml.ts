@@ -21,10 +21,12 @@ const MAX_REPEATED = 50_000;
 /**
  * Reads a LiteLLM `config.yaml`, or the same as JSON, with the files that it includes. Size, depth
  * and expanded aliases are bounded. Errors quote no text of the file, because it may hold keys.
+ * @param files Receives the path of each file that is read.
  * @throws InvalidConfigurationError naming the file and the place in it.
  */
-export function readConfigDocument(path: string): Section {
-  const config = withIncluded(path, readDocument(path));
+export function readConfigDocument(path: string, files: string[] = []): Section {
+  files.push(path);
+  const config = withIncluded(path, readDocument(path), files);
   checkFileKeys(path, config);
   return config;
 }
@@ -36,7 +38,7 @@ function readDocument(path: string): Section {
     // LiteLLM accepts any number of aliases; `compose` bounds their expansion.
     value = document.toJS({ maxAliasCount: -1 });
   } catch (error) {
-    throw new InvalidConfigurationError(path, isMergeFault(error) ? errorMessage(error) : 'cannot be read as YAML: an alias has no anchor');
+    throw new InvalidConfigurationError(path, isMergeFault(error) ? errorMessage(error) : 'must be valid YAML (an alias has no anchor)');
   }
   checkExtent(path, value);
   return checkObject(path, value, refuseFileValue);
@@ -48,15 +50,15 @@ function compose(path: string, text: string): Document {
   const [fault] = document.errors;
   if (fault !== undefined) {
     const { line, col } = lines.linePos(fault.pos[0]);
-    throw new InvalidConfigurationError(path, `cannot be read as YAML: ${fault.code} at line ${line}, column ${col}`);
+    throw new InvalidConfigurationError(path, `must be valid YAML (${fault.code} at line ${line}, column ${col})`);
   }
-  if (second !== undefined) throw new InvalidConfigurationError(path, 'must have one document');
+  if (second !== undefined) throw new InvalidConfigurationError(path, 'must contain exactly one document');
   visit(document, {
     Alias(_, { source, range }, around) {
       if (!around.some((node) => isNode(node) && 'anchor' in node && node.anchor === source)) return;
       throw new InvalidConfigurationError(
         path,
-        `must not have an alias inside its own anchor, at line ${lines.linePos(range?.[0] ?? 0).line}`,
+        `must not have an alias inside its own anchor (line ${lines.linePos(range?.[0] ?? 0).line})`,
       );
     },
   });
@@ -91,7 +93,8 @@ function tokensOf(path: string, text: string, lines: LineCounter): CST.Token[] {
   const tokens: CST.Token[] = [];
   for (const lexeme of new Lexer().lex(text)) {
     for (const token of parser.next(lexeme)) tokens.push(token);
-    if (parser.stack.length > MAX_NODES_DEEP) throw new InvalidConfigurationError(path, 'must not be nested so deeply');
+    if (parser.stack.length > MAX_NODES_DEEP)
+      throw new InvalidConfigurationError(path, `must not be nested deeper than ${MAX_NODES_DEEP} YAML nodes`);
   }
   for (const token of parser.end()) tokens.push(token);
   return tokens;
@@ -107,7 +110,7 @@ function isMergeFault(error: unknown): boolean {
  * joined, of other values the last one wins. Unlike there, only files below the folder of the
  * including file are read, wherever symbolic links lead.
  */
-function withIncluded(path: string, { include, ...config }: Section): Section {
+function withIncluded(path: string, { include, ...config }: Section, files: string[]): Section {
   if (include === undefined || include === null) return config;
   const at = `${path}: include`;
   const names = checkArray(at, include, (where, value) => checkString(where, value, refuseFileValue), refuseFileValue);
@@ -115,8 +118,9 @@ function withIncluded(path: string, { include, ...config }: Section): Section {
   const merged = { ...config };
   for (const name of names) {
     const included = includedPath(path, name);
+    files.push(included);
     const document = readDocument(included);
-    if (document.include !== undefined) throw new InvalidConfigurationError(`${included}: include`, 'must be only in the first file');
+    if (document.include !== undefined) throw new InvalidConfigurationError(`${included}: include`, 'must not be set in an included file');
     for (const [key, value] of Object.entries(document)) {
       const known = merged[key];
       merged[key] = Array.isArray(known) && Array.isArray(value) ? [...(known as unknown[]), ...(value as unknown[])] : value;
@@ -136,7 +140,8 @@ function includedPath(path: string, name: string): string {
   } catch (error) {
     throw new InvalidConfigurationError(included, `cannot be read (${errorMessage(error)})`, { cause: error });
   }
-  if (!inside) throw new InvalidConfigurationError(`${path}: include`, `must name files below the folder of ${path}, got ${included}`);
+  if (!inside)
+    throw new InvalidConfigurationError(`${path}: include`, `must name files in or below the folder of ${path}, got ${included}`);
   if (!isFile) throw new InvalidConfigurationError(`${path}: include`, `must name files, got ${included}`);
   return included;
 }

@@ -3,7 +3,7 @@ import { InvalidArgumentError, unshown } from '../../common/errors.js';
 import { checkObject, joinPath, refuseOption, type Refuse } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 
-/** How a reader of settings reports what it finds. */
+/** How a reader of settings reports findings. */
 export interface Reporting {
   /** Makes the error for an invalid value. */
   readonly refuse: Refuse;
@@ -19,7 +19,7 @@ const MAX_DEPTH = 64;
 
 /**
  * Returns a copy of a configuration in which every `os.environ/NAME` is replaced by that variable
- * of the environment. Entries whose variable is not set are left out, and `missing` receives its
+ * of the environment. Entries whose variable is not set are omitted, and `missing` receives its
  * name.
  * @throws InvalidArgumentError (`NESTED_TOO_DEEP`), also for a value that contains itself.
  */
@@ -69,7 +69,7 @@ export function checkPrice(path: string, value: unknown, refuse: Refuse): number
   throw refuse(path, value, `must be at most ${MOST_USD_OF_ONE} USD`);
 }
 
-/** Reads an object of such numbers; `undefined` and `null` are left out. */
+/** Reads an object of such numbers; `undefined` and `null` are omitted. */
 export function checkAmounts(path: string, value: unknown, refuse: Refuse): Readonly<Record<string, number>> {
   const set = Object.entries(checkObject(path, value, refuse)).filter(([, amount]) => amount !== undefined && amount !== null);
   return Object.fromEntries(set.map(([key, amount]) => [key, checkAmount(joinPath(path, key), amount, refuse)]));

@@ -18,7 +18,7 @@ const USED_PARAMS: ReadonlySet<string> = new Set([
   allowed_fails_policy max_input_tokens tenant_id client_id client_secret azure_scope base_model drop_params additional_drop_params allowed_openai_params
   use_chat_completions_api aws_access_key_id aws_secret_access_key aws_session_token aws_profile_name aws_role_name aws_session_name aws_external_id
   aws_web_identity_token aws_sts_endpoint aws_bedrock_runtime_endpoint model_id
-  mock_response vertex_project vertex_location vertex_credentials vertex_ai_project vertex_ai_location vertex_ai_credentials litellm_credential_name`.split(
+  mock_response guardrails vertex_project vertex_location vertex_credentials vertex_ai_project vertex_ai_location vertex_ai_credentials litellm_credential_name`.split(
     /\s+/,
   ),
 ]);
@@ -35,7 +35,7 @@ const LITELLM_PARAMS: ReadonlySet<string> = new Set(
   enable_mid_stream_fallback_continuation enable_pre_call_checks enable_prompt_caching enable_tag_filtering enable_weighted_failover
   ensure_alternating_roles eos_token failure_callback fallback_access_check fallback_budget_check fallback_depth fallback_on_unsupported_params
   fallbacks content_policy_fallbacks context_window_fallbacks fastest_response final_prompt_value fireworks_forward_user_id force_timeout guardrail_list
-  guardrails hf_model_name id ignore_invalid_deployments initial_prompt_value itpm keepalive_seconds kubernetes_pod_discovery
+  hf_model_name id ignore_invalid_deployments initial_prompt_value itpm keepalive_seconds kubernetes_pod_discovery
   log_client_error_tracebacks logger_fn max_agentic_loops max_fallbacks max_file_size_mb max_output_tokens max_retries
   merge_reasoning_content_in_choices messages metadata mode model_alias_map model_config model_file_id_mapping model_group_affinity_config
   model_group_alias model_group_retry_policy model_info model_list modify_params no-log optional_pre_call_checks otpm output_vector_size plugins

@@ -59,6 +59,11 @@ export function pathsOfLiteLLM(path: string, input: LiteLLMRouterSettings): Sett
   return paths;
 }
 
+/** The names of settings without an effect here. */
+export function settingsWithoutEffect(input: LiteLLMRouterSettings): readonly string[] {
+  return Object.keys(input).filter((key) => !OWN_NAMES.has(key) && !REDIS_SETTINGS.has(key) && !key.startsWith('redis_'));
+}
+
 /** Translates LiteLLM's names; a setting that is given under our name as well keeps our value. */
 export function toRouterSettings(path: string, input: RouterSettings | LiteLLMRouterSettings, refuse: Refuse): RouterSettings {
   const isTheirs = (key: string): boolean => OWN_NAMES.has(key) && !(SETTING_KEYS as readonly string[]).includes(key);
@@ -101,7 +106,7 @@ function warnOfParams(path: string, fallbacks: unknown, warn: (message: string) 
   // Fallbacks are lists of objects of lists of objects.
   if (typeof fallbacks !== 'object' || fallbacks === null || depth > 3) return;
   for (const [key, entry] of Object.entries(fallbacks)) {
-    if (FALLBACK_PARAMS.has(key)) warn(`${path}: ${key} of a fallback has no effect`);
+    if (FALLBACK_PARAMS.has(key)) warn(`${path}: ${key} of a fallback has no effect; set it in a deployment of the fallback's model group`);
     warnOfParams(path, entry, warn, depth + 1);
   }
 }
@@ -121,7 +126,7 @@ function strategyOptions(path: string, value: unknown, { refuse, warn }: Reporti
   const { ttl, lowest_latency_buffer: buffer, max_latency_list_size: size, ...others } = checkObject(path, value, refuse);
   for (const key of Object.keys(others)) warn(`unknown option ignored: ${joinPath(path, key)}`);
   const samples = size === undefined ? undefined : checkNumber(joinPath(path, 'max_latency_list_size'), plain(size), { min: 1 }, refuse);
-  if (samples !== undefined && samples > MOST_SAMPLES) warn(`${path}.max_latency_list_size: at most ${MOST_SAMPLES} samples are kept`);
+  if (samples !== undefined && samples > MOST_SAMPLES) warn(`${path}.max_latency_list_size is reduced to ${MOST_SAMPLES}, the maximum`);
   return {
     ...(ttl !== undefined && { sampleTtlMs: checkNumber(joinPath(path, 'ttl'), plain(ttl), { min: 0.001 }, refuse) * 1000 }),
     ...(buffer !== undefined && { lowestLatencyBuffer: plain(buffer) as number }),

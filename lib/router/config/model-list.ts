@@ -25,7 +25,7 @@ export interface ReadingContext {
   readonly refuse: Refuse;
   readonly env: Environment;
   readonly defaultMaxParallelRequests?: number;
-  /** Whether invalid entries are left out and reported. */
+  /** Whether invalid entries are omitted and reported. */
   readonly ignoreInvalid?: boolean;
   /** Whether context windows are checked. Default `true`. */
   readonly checksWindows?: boolean;
@@ -37,7 +37,7 @@ export interface ReadingContext {
 }
 
 /**
- * Prices and context windows by the name of a model; `null` or `undefined` where they are unknown.
+ * Prices and context windows by the name of a model; `null` or `undefined` if they are unknown.
  */
 export interface ModelFacts {
   /** USD for an input token and an output token. */
@@ -46,9 +46,11 @@ export interface ModelFacts {
   pricesOf?(model: string): readonly SourcedPrices[];
 }
 
-/** The deployments of a list, and what was found while it was read. */
+/** The deployments of a list, with the warnings about it. */
 export interface ReadModelList {
   readonly deployments: readonly Deployment[];
+  /** The id of each entry of the list; `undefined` for one that is omitted. */
+  readonly ids: readonly (string | undefined)[];
   readonly reading: ListReading;
 }
 
@@ -68,16 +70,20 @@ export function readModelList(list: unknown, context: ReadingContext): ReadModel
   const { path, refuse } = context;
   const reading = new ListReading();
   const deployments: Deployment[] = [];
+  const ids: (string | undefined)[] = [];
   if (!Array.isArray(list)) throw refuse(path, list, 'must be an array of deployments');
   for (const [index, entry] of list.entries()) {
     try {
-      deployments.push(new Deployment(readEntry(context.pathOf?.(index) ?? `${path}[${index}]`, entry, context, reading)));
+      const read = readEntry(context.pathOf?.(index) ?? `${path}[${index}]`, entry, context, reading);
+      deployments.push(new Deployment(read));
+      ids.push(read.id);
     } catch (error) {
       if (context.ignoreInvalid !== true) throw error;
-      reading.warnings.add(`entry skipped: ${errorMessage(error)}`);
+      reading.warnings.add(`skipped an invalid deployment (${errorMessage(error)}); correct it or remove it`);
+      ids.push(undefined);
     }
   }
-  return { deployments, reading };
+  return { deployments, ids, reading };
 }
 
 /**
@@ -207,7 +213,7 @@ class EntryReader {
   }
 
   private warnOfPrice(path: string, perToken: number): void {
-    this.reading.warnings.add(`${path}: ${perToken} USD for one token; divide a price per million tokens by 1,000,000`);
+    this.reading.warnings.add(`${path} is ${perToken} USD per token; if this is the price per million tokens, divide it by 1,000,000`);
   }
 
   private seconds(key: string): number | undefined {
@@ -262,7 +268,7 @@ class EntryReader {
     ] as const) {
       for (const [key, value] of Object.entries(section)) {
         const isSet = value !== null && value !== undefined && value !== false && value !== 0;
-        if (!isKnown(key)) warnings.add(`unknown option kept in the deployment: ${where}.${key}`);
+        if (!isKnown(key)) warnings.add(`unknown option in the deployment, kept as it is: ${where}.${key}`);
         else if (UNHEEDED_KEYS.has(`${where}.${key}`) && isSet) warnings.add(`option without effect: ${where}.${key}`);
       }
     }
@@ -278,7 +284,8 @@ class EntryReader {
       id = typeof given === 'number' ? String(given) : checkString(path, given, this.context.refuse);
       if (ids.has(id)) throw this.context.refuse(path, id, 'must be unique among deployments');
     } else {
-      const name = deploymentName(this.entry, this.params);
+      let name = deploymentName(this.entry, this.params);
+      if (ids.has(name)) name = deploymentName(this.entry, this.params, true);
       id = name;
       // The names of identical entries depend on their order.
       for (let copy = 2; ids.has(id); copy++) id = `${name}#${copy}`;
@@ -291,7 +298,7 @@ class EntryReader {
     const { context, reading, model, params, unset } = this;
     const verdict = context.check?.({ id, model, params });
     const provider = verdict?.provider ?? providerOf(model, params);
-    // Without its name, no caller can call the model.
+    // Without a name, the model cannot be called.
     const isStopped = unset.size > 0 && (context.check !== undefined || model.startsWith(VARIABLE));
     if (!isStopped) for (const name of unset) this.warnOfUnset(this.paramsPath, name);
     const found = isCalledByApp(context.calledByApp ?? false, provider) ? undefined : verdict?.uncallable;
@@ -310,7 +317,7 @@ class EntryReader {
         const name = shellVariableIn(text);
         if (name === undefined) continue;
         const reason = `litellm_params.${key} contains \${${name}}, which is not replaced`;
-        return { reason, mend: `write os.environ/${name} as the whole value, and put the full value into the variable` };
+        return { reason, remedy: `write os.environ/${name} as the whole value, and put the full value into the variable` };
       }
     }
     return undefined;
@@ -331,7 +338,10 @@ class EntryReader {
     const perRequestUsd = this.price('input_cost_per_request');
     if (rates.inputPerMillion === undefined && rates.outputPerMillion === undefined && perRequestUsd === undefined) {
       const lone = fields.names.filter((key) => isLiteLLMRate(key) && fields.value(key) !== undefined);
-      if (lone.length > 0) this.reading.warnings.add(`${lone.join(', ')}: no effect without input_cost_per_token or output_cost_per_token`);
+      if (lone.length > 0)
+        this.reading.warnings.add(
+          `prices are ignored because neither input_cost_per_token nor output_cost_per_token is set: ${lone.join(', ')}`,
+        );
       return undefined;
     }
     return { inputPerMillion: 0, outputPerMillion: 0, ...rates, perRequestUsd };
@@ -342,12 +352,17 @@ class EntryReader {
     const budgetUsd = this.amount('max_budget');
     const duration = this.params.budget_duration ?? undefined;
     if (budgetUsd === undefined) {
-      if (duration !== undefined) this.reading.warnings.add('litellm_params: budget_duration has no effect without max_budget');
+      if (duration !== undefined)
+        this.reading.warnings.add(
+          'litellm_params: budget_duration is ignored because max_budget is not set; set max_budget, or remove budget_duration',
+        );
       return undefined;
     }
     if (duration !== undefined)
       return { budgetUsd, periodMs: readPeriod(`${this.paramsPath}.budget_duration`, duration, this.context.refuse) };
-    this.reading.warnings.add('litellm_params: max_budget has no effect without budget_duration');
+    this.reading.warnings.add(
+      'litellm_params: max_budget is ignored because budget_duration is not set; set budget_duration, or remove max_budget',
+    );
     return undefined;
   }
 }
@@ -356,7 +371,7 @@ type OwnRates = TieredRates & Required<Pick<TokenRates, 'inputPerMillion' | 'out
 
 function unsetVariables(names: readonly string[]): Uncallable {
   const [are, them] = names.length === 1 ? [`variable ${names[0]} is`, 'it'] : [`variables ${names.join(', ')} are`, 'them'];
-  return { reason: `the environment ${are} not set`, mend: `set ${them}, or remove os.environ/ from the deployment` };
+  return { reason: `the environment ${are} not set`, remedy: `set ${them}, or remove os.environ/ from the deployment` };
 }
 
 function providerOf(model: string, params: Section): string {

@@ -10,7 +10,7 @@ const words = (text: string): readonly string[] => text.split(/\s+/);
 
 /** Settings of LiteLLM's proxy that reject requests and are not enforced here. */
 const UNENFORCED = {
-  '': words('guardrails policies policy_attachments'),
+  '': words('policies policy_attachments'),
   general_settings: words(
     `allowed_ips allowed_routes enforced_params enforce_user_param max_parallel_requests global_max_parallel_requests admin_only_routes
     enforce_rbac role_permissions reject_clientside_metadata_tags enforce_fallback_model_access max_file_downloads_per_minute
@@ -43,7 +43,10 @@ const CALLBACK_LISTS = words('callbacks input_callback success_callback failure_
 
 /** Keys of each section that protect, limit or address: their near misses are errors. */
 const PROTECTING: Readonly<Record<keyof typeof UNENFORCED | 'entry' | 'litellm_params' | 'model_info', readonly string[]>> = {
-  '': [...UNENFORCED[''], ...words('general_settings litellm_settings router_settings model_list environment_variables credential_list')],
+  '': [
+    ...UNENFORCED[''],
+    ...words('guardrails general_settings litellm_settings router_settings model_list environment_variables credential_list'),
+  ],
   general_settings: [
     ...UNENFORCED.general_settings,
     ...words(
@@ -98,7 +101,8 @@ export function checkFileKeys(path: string, config: Section): void {
   for (const name of ['', 'litellm_settings', 'router_settings'] as const) {
     const section = name === '' ? config : fieldsOf(config?.[name]);
     const key = Object.keys(section).find((each) => each.toLowerCase() === MASTER_KEY || nearMiss(each, [MASTER_KEY]) !== undefined);
-    if (key !== undefined) throw refuseFileValue(joinPath(`${path}: ${name}`, key), section[key], 'must be master_key in general_settings');
+    if (key !== undefined)
+      throw refuseFileValue(joinPath(`${path}: ${name}`, key), section[key], 'must be set as master_key in general_settings');
   }
 }
 
@@ -107,19 +111,25 @@ export function checkFileKeys(path: string, config: Section): void {
  * `router.handledSettings`. Remove a setting from `UNENFORCED` once it is implemented.
  */
 export function unenforcedSettings(config: Section): readonly string[] {
-  const found = new Set<string>();
+  return [...protectingSettings(config).keys()];
+}
+
+/** The same settings with their values. */
+export function protectingSettings(config: Section): ReadonlyMap<string, unknown> {
+  const found = new Map<string, unknown>();
   for (const [name, keys] of Object.entries(UNENFORCED)) {
     const section = name === '' ? config : fieldsOf(config?.[name]);
-    for (const key of keys) if (isMeant(section[key]) && !isOfLogs(key, section[key])) found.add(name === '' ? key : `${name}.${key}`);
+    for (const key of keys) {
+      if (isMeant(section[key]) && !isOfLogs(key, section[key])) found.set(name === '' ? key : `${name}.${key}`, section[key]);
+    }
   }
   for (const list of CALLBACK_LISTS) {
     const callbacks = fieldsOf(config?.litellm_settings)[list];
     const names: readonly unknown[] = Array.isArray(callbacks) ? callbacks : [callbacks];
-    for (const name of names) if (typeof name === 'string' && CHECKING_CALLBACKS.has(name)) found.add(`litellm_settings.${list}`);
+    const checking = names.filter((name) => typeof name === 'string' && CHECKING_CALLBACKS.has(name));
+    if (checking.length > 0) found.set(`litellm_settings.${list}`, checking);
   }
-  const entries: readonly unknown[] = Array.isArray(config.model_list) ? config.model_list : [];
-  if (entries.some((entry) => isMeant(fieldsOf(fieldsOf(entry).litellm_params).guardrails))) found.add('litellm_params.guardrails');
-  return [...found];
+  return found;
 }
 
 /** Whether `default_team_settings` only say where the calls of teams are logged, as most do. */
@@ -131,7 +141,7 @@ function isOfLogs(key: string, value: unknown): boolean {
 /** The error for such settings. @param file the file that has them */
 export function unenforcedError(file: string, settings: readonly string[]): InvalidConfigurationError {
   const rule =
-    'has no effect here and would leave requests unprotected: enforce it in the app and list it in router.handledSettings, or remove it';
+    'has no effect here and would leave requests unprotected; enforce it in the app and list it in router.handledSettings, or remove it';
   return new InvalidConfigurationError(`${file}: ${settings.join(', ')}`, rule);
 }
 

@@ -2,18 +2,15 @@ import { InvalidConfigurationError } from '../../common/errors.js';
 import { nearMiss } from '../../common/nearest-name.js';
 import { checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import type * as ConfigDocument from './config-yaml.js';
-import { BUDGET_SETTING, environmentOf } from './config-file.js';
+import { BUDGET_SETTING, documentOf, environmentOf, type ConfigSection } from './config-file.js';
 import { refuseFileValue, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { isMeant, unenforcedSettings } from './protecting-keys.js';
-
-type Section = Readonly<Record<string, unknown>>;
 
 /** Settings that protect LiteLLM's proxy, for a gateway that replaces it. */
 export interface LiteLLMProxySettings {
   /**
-   * `general_settings.master_key`, else `LITELLM_MASTER_KEY`: every request must send it. `null`
-   * without one.
+   * `general_settings.master_key`, otherwise `LITELLM_MASTER_KEY`: every request must send it.
+   * `null` without one.
    */
   readonly masterKey: string | null;
   /** `general_settings.litellm_key_header_name`: the only header that keys are read from. */
@@ -24,7 +21,7 @@ export interface LiteLLMProxySettings {
    */
   readonly permitsWeakMasterKey: boolean;
   /**
-   * Settings that authenticate clients in other ways than with the master key:
+   * Settings that authenticate clients by other means than the master key:
    * `general_settings.custom_auth`.
    */
   readonly authentication: readonly string[];
@@ -47,7 +44,7 @@ const MASTER_KEY = `LITELLM_${'master_key'.toUpperCase()}`;
 const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
 
 /**
- * Reads the settings that protect LiteLLM's proxy from its `config.yaml` and the environment. They
+ * Reads, from `config.yaml` and the environment, the settings that protect LiteLLM's proxy. They
  * have no effect by themselves: the app must enforce them with guards, or refuse to start.
  *
  * @param configPath without it, only the environment is read
@@ -55,7 +52,22 @@ const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
  * replaced, is empty or is not a string, because the gateway would be open.
  */
 export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
-  const read = sectionOf(configPath, env);
+  return proxySettingsIn({ path: configPath, env });
+}
+
+/** A configuration file, or the environment alone. */
+export interface ProxyFile {
+  readonly path?: string;
+  /** Its content, if it was read already. */
+  readonly document?: ConfigSection;
+  /** Default `process.env`. */
+  readonly env?: Environment;
+}
+
+/** The same for a file whose content may have been read. */
+export function proxySettingsIn(file: ProxyFile): LiteLLMProxySettings {
+  const { path: configPath, env = process.env } = file;
+  const read = sectionOf(file);
   const header = read.resolved('litellm_key_header_name');
   return {
     masterKey: masterKeyOf(`${configPath ?? 'the environment'}: general_settings.master_key`, read.general, read.env),
@@ -66,23 +78,20 @@ export function readLiteLLMProxySettings(configPath?: string, env: Environment =
 }
 
 /** Those of them that are not enforced here. @throws InvalidConfigurationError for the file */
-export function readLiteLLMProtection(
-  configPath: string,
-  env?: Environment,
-): Pick<LiteLLMProxySettings, 'authentication' | 'restrictions'> {
-  return protectionIn(sectionOf(configPath, env));
+export function protectionOf(file: ProxyFile): Pick<LiteLLMProxySettings, 'authentication' | 'restrictions'> {
+  return protectionIn(sectionOf(file));
 }
 
 /** The `general_settings` of a file. */
 interface GeneralSettings {
-  readonly config: Section;
-  readonly general: Section;
+  readonly config: ConfigSection;
+  readonly general: ConfigSection;
   readonly env: Environment;
   readonly resolved: (key: string) => unknown;
 }
 
-function sectionOf(configPath: string | undefined, given: Environment = process.env): GeneralSettings {
-  const config = configPath === undefined ? {} : documentOf(configPath);
+function sectionOf({ path: configPath, document, env: given = process.env }: ProxyFile): GeneralSettings {
+  const config = document ?? (configPath === undefined ? {} : documentOf(configPath));
   const general = checkObject(`${configPath ?? 'the environment'}: general_settings`, config.general_settings ?? {}, refuseFileValue);
   const env = environmentOf(configPath ?? '', config, given, () => {});
   return { config, general, env, resolved: (key) => resolveEnvironmentNames(general[key], env, () => {}) };
@@ -107,8 +116,9 @@ export interface LiteLLMProxyBudget {
  * LiteLLM, with one of 0.
  * @throws InvalidConfigurationError for one that is not an amount: there would be no limit.
  */
-export function readLiteLLMProxyBudget(configPath: string, env: Environment = process.env): LiteLLMProxyBudget | undefined {
-  const config = documentOf(configPath);
+export function proxyBudgetIn(file: ProxyFile & { readonly path: string }): LiteLLMProxyBudget | undefined {
+  const { path: configPath, env = process.env } = file;
+  const config = file.document ?? documentOf(configPath);
   const given = checkObject(`${configPath}: litellm_settings`, config.litellm_settings ?? {}, refuseFileValue);
   const known = environmentOf(configPath, config, env, () => {});
   const unset = (name: string): never => {
@@ -123,13 +133,7 @@ export function readLiteLLMProxyBudget(configPath: string, env: Environment = pr
   return usd === 0 ? undefined : { usd, duration: duration as string | undefined };
 }
 
-function documentOf(configPath: string): ReturnType<typeof ConfigDocument.readConfigDocument> {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
-  const { readConfigDocument } = require('./config-yaml.js') as typeof ConfigDocument;
-  return readConfigDocument(configPath);
-}
-
-function masterKeyOf(path: string, { master_key: given }: Section, env: Environment): string | null {
+function masterKeyOf(path: string, { master_key: given }: ConfigSection, env: Environment): string | null {
   if (given === undefined || given === null) {
     const key = env.LITELLM_MASTER_KEY;
     if (key !== undefined) return checkKey(`${MASTER_KEY} of the environment`, key);
@@ -140,7 +144,7 @@ function masterKeyOf(path: string, { master_key: given }: Section, env: Environm
   const key = resolveEnvironmentNames(given, env, (name) => {
     throw new InvalidConfigurationError(
       path,
-      `names the variable ${name}, which is not set: set it, because without a key the gateway would be open`,
+      `names the variable ${name}, which is not set; set it, because without a key the gateway would be open`,
     );
   });
   return checkKey(path, key);
@@ -151,9 +155,9 @@ function checkKey(path: string, key: unknown): string {
   if (name !== undefined)
     throw new InvalidConfigurationError(
       path,
-      `contains \${${name}}, which is not replaced: write os.environ/${name}, or anyone could guess the key`,
+      `contains \${${name}}, which is not replaced; write os.environ/${name}, or anyone could guess the key`,
     );
   // Spaces around the value of a header are removed.
   if (typeof key === 'string' && key !== '' && key.trim() === key) return key;
-  throw new InvalidConfigurationError(path, 'must be a non-empty string without leading or trailing spaces; a number needs quotes');
+  throw new InvalidConfigurationError(path, 'must be a non-empty string without leading or trailing spaces; put numbers in quotes');
 }

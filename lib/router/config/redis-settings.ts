@@ -25,25 +25,36 @@ const CONNECTION_KEYS = ['username', 'password', 'db', 'ssl'] as const;
  * variables `REDIS_USERNAME`, `REDIS_PASSWORD`, `REDIS_DB` and `REDIS_SSL`, as in LiteLLM.
  *
  * @param path of the settings, for errors; these quote no value, because it may be a password
- * @returns `undefined` where the settings name no Redis
+ * @returns `undefined` if the settings name no Redis
  */
 export function sharedStateOf(
   path: string,
   settings: Settings,
-  { env, refuse, warn }: Reporting & { readonly env: Environment },
+  reporting: Reporting & { readonly env: Environment },
 ): RouterSharedState | undefined {
+  const url = redisUrlOf(path, settings, reporting);
+  return url === undefined ? undefined : redisRouterState({ url });
+}
+
+/** The address of that Redis. @returns `undefined` if the settings name none */
+export function redisUrlOf(
+  path: string,
+  settings: Settings,
+  { env, refuse, warn }: Reporting & { readonly env: Environment },
+): string | undefined {
   const at = (key: string): string => joinPath(path, key);
   const { redis_url: url, redis_host: host, redis_port: port } = settings;
-  if (isSet(url)) return redisRouterState({ url: checkRedisUrl(at('redis_url'), url) });
+  if (isSet(url)) return checkRedisUrl(at('redis_url'), url);
   if (!isSet(host) || !isSet(port)) {
     const known = Object.keys(settings).filter((key) => key.startsWith('redis_') && isSet(settings[key]));
-    if (known.length > 0) warn(`${path}: ${known.join(', ')}: no effect here without redis_url, or redis_host and redis_port`);
+    if (known.length > 0)
+      warn(`${path}: these settings have no effect here unless redis_url, or redis_host and redis_port, are set: ${known.join(', ')}`);
     return undefined;
   }
   for (const key of Object.keys(checkObject(at('cache_kwargs'), settings.cache_kwargs ?? {}, refuse))) {
     if (!(CONNECTION_KEYS as readonly string[]).includes(key)) warn(`option without effect: ${at('cache_kwargs')}.${key}`);
   }
-  return redisRouterState({ url: addressOf(path, settings, env, refuse) });
+  return addressOf(path, settings, env, refuse);
 }
 
 function addressOf(path: string, settings: Settings, env: Environment, refuse: Refuse): string {
@@ -63,7 +74,7 @@ function addressOf(path: string, settings: Settings, env: Environment, refuse: R
   const url = `${isTrue(ssl) ? 'rediss' : 'redis'}://${login}${host}:${port}${database}`;
   // With a name such as `redis://cache` or `a/b`, the URL would point to another host.
   if (!URL.canParse(url) || new URL(url).hostname !== host)
-    throw refuse(at('redis_host'), unshown(name), 'must be the name or address of a host');
+    throw refuse(at('redis_host'), unshown(name), 'must be a host name or an IP address');
   return url;
 }
 

@@ -5,7 +5,7 @@ export interface Uncallable {
   /** Why the deployment cannot be called. */
   readonly reason: string;
   /** Advice on what to change. */
-  readonly mend: string;
+  readonly remedy: string;
 }
 
 /** Result of the check of a deployment before its first use. */
@@ -17,7 +17,10 @@ export interface DeploymentVerdict {
   readonly note?: string;
 }
 
-/** Checks a deployment when it is read. The router itself calls none, and knows no provider. */
+/**
+ * Checks a deployment when it is read. The router itself does not call deployments, and does not
+ * depend on providers.
+ */
 export type CheckDeployment = (deployment: {
   readonly id: string;
   readonly model: string;
@@ -39,7 +42,7 @@ const MOST_NAMED = 20;
 
 /** Returns one message for all findings of a list. */
 export function findingsMessage(findings: readonly Finding[], deployments: number): string {
-  const lines = findings.map(({ id, reason, mend }) => `${id}: ${reason}${mend === '' ? '' : `; ${mend}`}`);
+  const lines = findings.map(({ id, reason, remedy }) => `${id}: ${reason}${remedy === '' ? '' : `; ${remedy}`}`);
   return listed(`${findings.length} of ${deployments} ${CANNOT_BE_CALLED}`, lines);
 }
 

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import { ownFields } from '../../common/objects.js';
 import { pricedUsage, type PricedUsage, type SourcedPrices, type UsageDetails } from '../../common/token-cost.js';
 import type { Budget } from '../config/budget-settings.js';
@@ -6,7 +6,7 @@ import type { Uncallable } from './callability.js';
 import type { DeploymentOutcomes } from '../state/outcomes.js';
 import type { RoutingStrategy } from '../selection/strategies/strategy.js';
 
-/** A deployment in the format of LiteLLM's `model_list`. Other keys are kept unchanged. */
+/** A deployment in the format of LiteLLM's `model_list`. Unknown keys are kept unchanged. */
 export interface ModelListEntry {
   /**
    * The name that clients request: `gpt-4`, or a pattern, `openai/*`. Deployments with the same
@@ -25,11 +25,13 @@ export interface ModelListEntry {
 /** An entry of the model list, read and complete; defaults of the router included. */
 export type DeploymentSettings = Omit<
   Deployment,
-  'outcomes' | 'costPerToken' | 'costUsd' | 'priced' | 'blocked' | 'isSelectable' | 'toJSON' | typeof inspect.custom
+  'outcomes' | 'costPerToken' | 'costUsd' | 'priced' | 'blocked' | 'isSelectable' | 'equals' | 'toJSON' | typeof inspect.custom
 > & {
   readonly priceOf: () => number;
 };
 
+/** The outcomes, and the prices, which follow from the parameters. */
+const UNCOMPARED: ReadonlySet<PropertyKey> = new Set(['outcomes', 'priceOf', 'pricesOf']);
 const NO_OUTCOMES: DeploymentOutcomes = { success: 0, failure: 0, refused: 0, successMs: 0 };
 /** Parameters that may be shown. Any other may hold a secret: keys, headers, bodies. */
 const SHOWN = new Set([
@@ -72,7 +74,7 @@ export class Deployment {
   declare readonly info: Readonly<Record<string, unknown>>;
   /** The original entry. */
   declare readonly source: ModelListEntry;
-  /** Requests per minute; `Infinity` without a limit, 0 takes it out of rotation. */
+  /** Requests per minute; `Infinity` without a limit; 0 takes the deployment out of rotation. */
   declare readonly rpm: number;
   declare readonly tpm: number;
   declare readonly maxParallelRequests: number;
@@ -93,8 +95,8 @@ export class Deployment {
   /** `max_budget` per `budget_duration`. */
   declare readonly budget: Budget | undefined;
   /**
-   * Returns the prices of the called model: the deployment's own, where a missing side is free,
-   * otherwise the app's prices for the model.
+   * Returns the prices of the called model: the deployment's own (if only one of input and output
+   * has a price, the other is free), otherwise the app's prices for the model.
    */
   declare readonly pricesOf: (called: string) => readonly SourcedPrices[];
   /** Finished calls in this process, including those of an earlier deployment with the same id. */
@@ -127,7 +129,7 @@ export class Deployment {
     return pricedUsage(this.pricesOf(called), promptTokens, completionTokens, details);
   }
 
-  /** Whether a limit of 0 prevents it from getting any request. */
+  /** Whether a limit of 0 blocks all requests. */
   get blocked(): boolean {
     return this.rpm === 0 || this.tpm === 0 || this.maxParallelRequests === 0;
   }
@@ -135,6 +137,12 @@ export class Deployment {
   /** Whether it can ever be selected. */
   get isSelectable(): boolean {
     return this.uncallable === undefined && !this.blocked;
+  }
+
+  /** Whether another one was read from an equal entry, under equal settings. */
+  equals(other: Deployment): boolean {
+    const keys = Object.keys(this) as (keyof this & keyof Deployment)[];
+    return keys.every((key) => UNCOMPARED.has(key) || isDeepStrictEqual(this[key], other[key]));
   }
 
   /** Returns the deployment without keys, headers and credentials. */

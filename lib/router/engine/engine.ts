@@ -36,7 +36,7 @@ export const Fact = {
   tpm: 1,
   maxParallel: 2,
   maxInputTokens: 3,
-  /** `NaN` where none is set. */
+  /** `NaN` if none is set. */
   weight: 4,
   /** USD for an input token and an output token. */
   cost: 5,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { deployment, routerEngines, routerOn, type StandingClock } from '../../../test/support/router-engines.js';
-import type { Pick } from '../routing-context.js';
+import type { RoutedSelection } from '../routing-context.js';
 import type { RouterService } from '../router.service.js';
 
 /** One step of a history; numbers choose among what there is at the time. */
@@ -64,7 +64,7 @@ interface Model {
 /** A router, and beside it the plain account of what it was told. */
 class Accounted {
   readonly models: Model[];
-  private readonly open: { pick: Pick; at: number; minute: number; tokens: number }[] = [];
+  private readonly open: { pick: RoutedSelection; at: number; minute: number; tokens: number }[] = [];
 
   constructor(
     private readonly router: RouterService,
@@ -93,7 +93,7 @@ class Accounted {
     const free = this.models.map((_, at) => at).filter((at) => !excludeIds.includes(`d${at}`) && this.isFree(at, inputTokens));
     const lowest = Math.min(...free.map((at) => this.given[at].order ?? Infinity));
     const level = free.filter((at) => (this.given[at].order ?? Infinity) === lowest);
-    let pick: Pick;
+    let pick: RoutedSelection;
     try {
       pick = this.router.acquire('gpt-4', { inputTokens, excludeIds });
     } catch {

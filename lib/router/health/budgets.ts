@@ -4,7 +4,7 @@ import type { Deployment } from '../deployments/deployment.js';
 import type { UnreportedSpending } from '../redis/shared-state.js';
 
 /** The spend of one budget. */
-class Ledger {
+export class Ledger {
   spentUsd = 0;
   /** The part that was not reported to other processes yet. */
   unreportedUsd = 0;
@@ -27,6 +27,9 @@ class Ledger {
   }
 }
 
+/** The budgets of deployments, by id; those without any are absent. */
+export type LedgersById = ReadonlyMap<string, readonly Ledger[]>;
+
 const NONE: readonly Ledger[] = [];
 /**
  * Ledgers kept of removed deployments, which may come back: a list replaced in two steps must not
@@ -42,10 +45,13 @@ export class Budgets {
   isUsed = false;
   private readonly ledgers = new Map<string, Ledger>();
   private readonly retired = new Map<string, Ledger>();
-  private byDeployment = new Map<string, readonly Ledger[]>();
+  private byDeployment: LedgersById = new Map();
 
-  /** Replaces deployments and budgets; what was spent stays. */
-  use(deployments: readonly Deployment[], ofProviders: ReadonlyMap<string, Budget>): void {
+  /**
+   * Replaces deployments and budgets, and keeps the spend. Returns the budgets of each deployment,
+   * under which calls of this configuration are charged, even after it is replaced.
+   */
+  use(deployments: readonly Deployment[], ofProviders: ReadonlyMap<string, Budget>): LedgersById {
     const wanted = new Set<string>();
     const ledger = (key: string, title: string, budget: Budget): Ledger => {
       wanted.add(key);
@@ -55,29 +61,25 @@ export class Budgets {
       known.budget = budget;
       return known;
     };
-    this.byDeployment = new Map();
+    const byDeployment = new Map<string, readonly Ledger[]>();
     for (const [provider, budget] of ofProviders) ledger(`provider:${provider}`, `provider ${provider}`, budget);
     for (const { id, provider, budget } of deployments) {
       const ofProvider = this.ledgers.get(`provider:${provider}`);
       const own = budget && ledger(`deployment:${id}`, `deployment ${id}`, budget);
       const all = [ofProviders.has(provider) ? ofProvider : undefined, own].filter((each) => each !== undefined);
-      if (all.length > 0) this.byDeployment.set(id, all);
+      if (all.length > 0) byDeployment.set(id, all);
     }
     for (const [key, ledger] of this.ledgers) if (!wanted.has(key)) this.retire(key, ledger);
     this.isUsed = this.ledgers.size > 0;
-  }
-
-  /** Whether calls of this deployment count against a budget. */
-  counts(id: string): boolean {
-    return this.byDeployment.has(id);
+    return (this.byDeployment = byDeployment);
   }
 
   /**
    * Adds the cost of a call, and returns whether it exceeds a budget that was not exceeded before.
    */
-  spend(id: string, usd: number, nowMs: number): boolean {
+  spend(ledgers: readonly Ledger[], usd: number, nowMs: number): boolean {
     let crossed = false;
-    for (const ledger of this.of(id)) {
+    for (const ledger of ledgers) {
       const before = ledger.open(nowMs).isCrossed;
       if (nowMs >= ledger.endsAtMs) ledger.endsAtMs = nowMs + ledger.budget.periodMs;
       ledger.spentUsd += usd;
@@ -87,7 +89,7 @@ export class Budgets {
     return crossed;
   }
 
-  /** Returns until when a deployment is over its budget or its provider's; 0 where it is not. */
+  /** Returns until when a deployment is over its budget or its provider's; 0 if it is not. */
   overUntil(id: string, nowMs: number): number {
     return this.of(id).reduce((until, ledger) => (ledger.open(nowMs).isCrossed ? Math.max(until, endOf(ledger, nowMs)) : until), 0);
   }
@@ -100,7 +102,7 @@ export class Budgets {
     );
   }
 
-  /** Returns all budgets, with what was spent since the last call. */
+  /** Returns all budgets, with the spend since the last call. */
   takeUnreported(nowMs: number): UnreportedSpending[] {
     return Array.from(this.ledgers.values(), (ledger) => {
       const usd = ledger.unreportedUsd;
@@ -149,7 +151,8 @@ export class Budgets {
 
   private retire(key: string, ledger: Ledger): void {
     this.ledgers.delete(key);
-    if (ledger.spentUsd > 0) this.retired.set(key, ledger);
+    // Also without any spend: calls in flight can still be charged to it.
+    this.retired.set(key, ledger);
     if (this.retired.size > MOST_RETIRED) this.retired.delete(this.retired.keys().next().value as string);
   }
 

@@ -10,20 +10,37 @@ interface Given {
   /** Of the last minute, this failure included. */
   readonly outcomes?: readonly [successes: number, failures: number];
   readonly fails?: number;
+  /** The end of its cooldown before. */
+  readonly until?: number;
 }
 
-function cooled({ status = 500, failure = {}, deployment = {}, settings = {}, groupSize = 2, outcomes = [0, 1], fails = 1 }: Given) {
+function cooled({
+  status = 500,
+  failure = {},
+  deployment = {},
+  settings = {},
+  groupSize = 2,
+  outcomes = [0, 1],
+  fails = 1,
+  until = 0,
+}: Given) {
   const counted: unknown[] = [];
+  const cooled: unknown[] = [];
   const states = {
+    memory: { coolingUntil: [0, 0, 0, until] },
+    cool: (...facts: unknown[]) => cooled.push(facts),
     addFailure: (...facts: unknown[]) => counted.push(facts),
     addFail: () => fails,
     outcomesOf: () => ({ successes: outcomes[0], failures: outcomes[1] }),
   };
   const call: FailedCall = { deployment: { modelName: 'm', ...deployment } as never, slot: 3, groupSize, status, failure, nowMs: 7 };
   const general = new Map(Object.entries((settings as { general?: object }).general ?? {}));
-  const ms = recordFailure(call, states as never, { cooldownMs: 5000, fallbacks: { general }, defaultFallbacks: [], ...settings } as never);
+  const all = { cooldownMs: 5000, fallbacks: { general }, defaultFallbacks: [], ...settings };
+  const cooldown = recordFailure(call, states as never, all as never);
   expect(counted.every((each) => JSON.stringify(each) === '[3,7]')).toBe(true);
-  return { ms, counted: counted.length };
+  expect(cooled).toEqual(cooldown === undefined ? [] : [[3, cooldown.untilMs]]);
+  if (cooldown !== undefined) expect(cooldown.isExtended).toBe(until > 7);
+  return { ms: cooldown === undefined ? 0 : cooldown.untilMs - 7, counted: counted.length };
 }
 
 describe('recordFailure', () => {
@@ -100,6 +117,10 @@ describe('recordFailure', () => {
     expect(cooled({ status: 0, settings: { allowedFails: 0 } })).toEqual({ ms: 0, counted: 0 });
     expect(cooled({ status: 0, outcomes: [0, 5], settings: { countConnectionErrors: true } })).toEqual({ ms: 5000, counted: 1 });
     expect(cooled({ status: 500, outcomes: [0, 5], settings: { countConnectionErrors: false } })).toEqual({ ms: 5000, counted: 1 });
+  });
+
+  it.each([6, 7, 8])('extends the cooldown of a deployment that is in cooldown until %s ms', (until) => {
+    expect(cooled({ status: 401, until })).toEqual({ ms: 5000, counted: 1 });
   });
 
   it('cools a wrong configuration at once, whatever its status', () => {

@@ -1,5 +1,5 @@
 import type { Deployment } from '../deployments/deployment.js';
-import { fallbacksIn } from '../fallback-table.js';
+import { fallbacksIn } from '../fallback-order.js';
 import type { ResolvedRouterSettings } from '../settings.js';
 import type { DeploymentStates } from '../state/deployment-states.js';
 import { CONNECTION_FAILED, countsAgainst, errorClassOf, type CallFailure } from './failures.js';
@@ -25,11 +25,32 @@ export interface FailedCall {
   readonly nowMs: number;
 }
 
+/** The cooldown that a failure starts or extends. */
+export interface StartedCooldown {
+  readonly untilMs: number;
+  /** Whether it was in cooldown already: calls in flight fail one after the other. */
+  readonly isExtended: boolean;
+}
+
 /**
- * Records a failure and returns how long the deployment goes into cooldown; 0 for not at all.
+ * Records a failure and, if it is one too many, puts the deployment in cooldown. Returns the
+ * cooldown; `undefined` if the deployment stays in rotation.
+ */
+export function recordFailure(call: FailedCall, states: DeploymentStates, settings: ResolvedRouterSettings): StartedCooldown | undefined {
+  const timeMs = cooldownAfter(call, states, settings);
+  if (timeMs <= 0) return undefined;
+  const { slot, nowMs } = call;
+  const untilMs = nowMs + timeMs;
+  const isExtended = states.memory.coolingUntil[slot] > nowMs;
+  states.cool(slot, untilMs);
+  return { untilMs, isExtended };
+}
+
+/**
+ * Counts a failure and returns how long the deployment goes into cooldown; 0 for not at all.
  * A wrong configuration cools it at once, other failures by `allowedFails` or the rule by share.
  */
-export function recordFailure(call: FailedCall, states: DeploymentStates, settings: ResolvedRouterSettings): number {
+function cooldownAfter(call: FailedCall, states: DeploymentStates, settings: ResolvedRouterSettings): number {
   const { deployment, slot, status, failure, nowMs } = call;
   if (failure.misconfigured === true) {
     states.addFailure(slot, nowMs);
@@ -53,7 +74,7 @@ export function recordFailure(call: FailedCall, states: DeploymentStates, settin
 function exceedsFailureShare({ slot, groupSize, status, nowMs }: FailedCall, states: DeploymentStates): boolean {
   const { successes, failures } = states.outcomesOf(slot, nowMs);
   const total = successes + failures;
-  // Failures that another request would have, too.
+  // Other requests would fail, too.
   if (status === 401 || status === 404) return true;
   if (groupSize <= 1) return successes === 0 && total >= LONE_FAILURES;
   if (status === 429) return true;

@@ -11,13 +11,11 @@ export interface CallFailure extends CallUsage {
   readonly status?: number;
   /** The error that was thrown. */
   readonly error?: unknown;
-  /** The wait requested by the answer, from its `Retry-After`. */
+  /** The delay in the answer's `Retry-After` header, in milliseconds. */
   readonly retryAfterMs?: number;
   /** Whether the call timed out. */
   readonly timeout?: boolean;
-  /**
-   * Whether the configuration of the deployment is invalid, so that other requests would fail, too.
-   */
+  /** Whether the deployment is misconfigured, so that other requests would also fail. */
   readonly misconfigured?: boolean;
   /** Whether a content filter rejected the request. */
   readonly contentPolicy?: boolean;
@@ -69,8 +67,8 @@ export function countsAgainst(status: number): boolean {
 }
 
 /**
- * Whether a provider has refused what a request says: the deployment is well. A wrong configuration
- * may look the same.
+ * Whether the provider has rejected the request because of its content, which is not a failure of
+ * the deployment. A misconfiguration can look the same.
  */
 export function isRefused({ misconfigured, contentPolicy }: CallFailure, status: number): boolean {
   if (misconfigured === true) return false;

@@ -3,7 +3,7 @@ const CUT = 0.22;
 /** The old rate is reached again after so many requests at it, and not before so many seconds. */
 const PLATEAU_REQUESTS = 55;
 const SHORTEST_PLATEAU_MS = 5_500;
-/** At this multiple of the old rate the pace is no bound any more. */
+/** At this multiple of the old rate, the pace no longer limits. */
 const LAST_SHARE = 4;
 const MINUTE_MS = 60_000;
 

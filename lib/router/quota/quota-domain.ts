@@ -15,7 +15,7 @@ export interface LearnedLimit {
 /** The known state of the quota that a deployment uses. */
 export interface QuotaState {
   /** Limits reported in response headers; empty if the provider reports none. */
-  readonly told: readonly LearnedLimit[];
+  readonly reported: readonly LearnedLimit[];
   /** Time until the next request is allowed after a 429; 0: no 429, or the time has passed. */
   readonly closedForMs: number;
   /** Time since the last 429; `undefined`: none so far. */
@@ -35,7 +35,6 @@ export interface QuotaBooking {
   readonly atMs: number;
   /** Sent in all by then, this request included. */
   readonly totals: Readonly<Record<Counted, number>>;
-  readonly isProbe: boolean;
 }
 
 /** The gate without a `Retry-After`; doubled while probes are refused, up to a minute. */
@@ -103,9 +102,8 @@ export class QuotaDomain {
     this.openSlice(nowMs);
     this.taken[this.slice % SLICES]++;
     if (this.countedFromMs < 0) this.countedFromMs = nowMs;
-    const isProbe = this.isProbeDue && this.mayProbe(nowMs);
-    const booking = { domain: this, cost, atMs: nowMs, totals: { ...this.sent }, isProbe };
-    if (isProbe) this.probe = booking;
+    const booking = { domain: this, cost, atMs: nowMs, totals: { ...this.sent } };
+    if (this.isProbeDue && this.mayProbe(nowMs)) this.probe = booking;
     return booking;
   }
 
@@ -134,7 +132,7 @@ export class QuotaDomain {
     const isOfBefore = booking.atMs <= this.refusedAtMs;
     if (booking === this.probe) this.probe = undefined;
     else if (isOfBefore) {
-      // Sent before the gate was closed: it says nothing new but a longer time.
+      // Sent before the quota was closed, so it can only extend the wait.
       this.closedUntilMs = Math.max(this.closedUntilMs, nowMs + Math.min(retryAfterMs ?? 0, LONGEST_CLOSED_MS));
       return;
     } else this.perMinuteBefore = this.perMinuteAt(nowMs);
@@ -153,14 +151,14 @@ export class QuotaDomain {
   }
 
   /** Nothing was sent. */
-  unused(booking: QuotaBooking): void {
+  releaseUnsent(booking: QuotaBooking): void {
     this.add(booking.cost, -1);
     this.ended(booking);
   }
 
   state(nowMs: number): QuotaState {
     return {
-      told: Array.from(this.buckets, ([counted, bucket]) => ({ counted, ...bucket.figures(this.sent[counted], nowMs) })),
+      reported: Array.from(this.buckets, ([counted, bucket]) => ({ counted, ...bucket.figures(this.sent[counted], nowMs) })),
       closedForMs: Math.max(0, this.closedUntilMs - nowMs),
       refusedMsAgo: this.refusedAtMs === -Infinity ? undefined : nowMs - this.refusedAtMs,
     };

@@ -11,7 +11,7 @@ interface Reference {
   readonly sent: number;
 }
 
-/** A limit at the moment that the provider's report describes, and what was sent since. */
+/** A limit at the time of the provider's report, and the usage since then. */
 export class ReportedBucket {
   private limit = 0;
   /** Remaining quota at `atMs`, when `sentBefore` had been sent by our own count. */
@@ -30,7 +30,7 @@ export class ReportedBucket {
 
   /** @param sent By our own count, up to and including the request whose answer reports it. */
   update({ limit, remaining, resetMs }: ReportedLimit, sent: { readonly atMs: number; readonly total: number }, nowMs: number): void {
-    // Answers can overtake each other: the one to the latest request is the newest.
+    // Answers can arrive out of order; the answer to the latest request is the newest.
     if (sent.atMs < this.sentAtMs) return;
     const missing = limit - remaining;
     if (resetMs !== undefined && resetMs > 0 && missing > 0) this.refill = missing / resetMs;
@@ -58,7 +58,7 @@ export class ReportedBucket {
 
   /** Until `cost` fits, in milliseconds; 0: it fits now. @param sent In all, by our own count. */
   waitMs(cost: number, sent: number, nowMs: number): number {
-    // More than the whole limit never fits: such a request is sent when the limit is full.
+    // A request above the whole limit never fits, so it is sent when the limit is unused.
     const missing = Math.min(cost, this.limit) - this.level(sent, nowMs);
     if (missing <= 0) return 0;
     return this.isStepped && nowMs < this.resetAtMs ? this.resetAtMs - nowMs : missing / this.refill;

@@ -45,7 +45,7 @@ it('logs the begin and the end of an outage, once a minute however often Redis c
   await state.close();
   clock.mockRestore();
   const [lost, back] = [
-    expect.stringMatching(/^Router: Redis failed \(.*away.*\); until it recovers, the router uses only/),
+    expect.stringMatching(/^Router: Redis failed \(.*away.*\); until Redis recovers, the router uses only/),
     expect.stringContaining('Redis recovered after 2 s'),
   ];
   expect(lines).toEqual([lost, back, lost, back]);

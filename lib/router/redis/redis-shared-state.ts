@@ -34,7 +34,7 @@ export const REDIS_ROUTER_STATE = {
 export interface RedisRouterStateOptions extends OptionsOf<typeof REDIS_ROUTER_STATE> {}
 
 /**
- * Shares cooldowns, the usage of the minute, requests in flight and spend between all processes
+ * Shares cooldowns, the current minute's usage, requests in flight and spend between all processes
  * that use this Redis and prefix. While Redis is unreachable, each process uses its own state, and
  * health is `degraded`.
  *
@@ -61,7 +61,7 @@ class RedisRouterState implements RouterSharedState {
   /** @throws InvalidConfigurationError while another router uses it. */
   start(router: StateOfRouter): void {
     if (this.exchange?.isOpen === true) {
-      throw new InvalidConfigurationError('router.sharedState', 'is in use by another router: each router needs its own');
+      throw new InvalidConfigurationError('router.sharedState', 'must not be shared by several routers; create one for each router');
     }
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with Redis load it
     const { StateExchange } = require('./state-exchange.js') as typeof Links;

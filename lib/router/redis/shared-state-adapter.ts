@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { RouterCore } from '../selection/router-core.js';
 import type { StateOfRouter } from './shared-state.js';
 
-/** Adapts a router to what a shared state reads and writes. */
+/** Adapts a router to the interface of a shared state. */
 export function stateForSharing(core: RouterCore, sharedAs: string | null, log: StateOfRouter['log']): StateOfRouter {
   const slotOf = (id: string): number | undefined => core.names.byId.get(id)?.slot;
   return {

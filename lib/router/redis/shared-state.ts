@@ -10,7 +10,7 @@ export interface UnreportedSpending {
   /** Not yet reported. */
   readonly usd: number;
   readonly periodMs: number;
-  /** Spend of all processes in this period, as far as known: restores a Redis that lost it. */
+  /** Known spend of all processes in this period, which restores a Redis that has lost it. */
   readonly totalUsd?: number;
   /** Time left in the period. */
   readonly leftMs?: number;
@@ -33,7 +33,7 @@ export interface StateOfRouter {
   takeUsage(id: string, minute: number): { readonly requests: number; readonly tokens: number };
   /** Sets the requests in flight of all other processes, and their usage in a minute. */
   elsewhere(id: string, inFlight: number, minute: number, requests: number, tokens: number): void;
-  /** Puts a deployment into cooldown, because another process has. */
+  /** Puts a deployment into cooldown, as another process has done. */
   cool(id: string, untilMs: number): void;
   /** Returns all budgets with the unreported spend of this process, and marks it as reported. */
   takeSpending?(): readonly UnreportedSpending[];
@@ -43,7 +43,7 @@ export interface StateOfRouter {
   spent?(key: string, totalUsd: number, leftMs: number): void;
   /** The router's clock, in milliseconds. */
   now(): number;
-  /** Receives a log line when the exchange fails, and one when it succeeds again. */
+  /** Receives a log line when the exchange fails, and another when it succeeds again. */
   readonly log?: Pick<LogSink, 'log' | 'warn'>;
 }
 

@@ -92,7 +92,7 @@ export class StateExchange {
     if (this.closed) return;
     this.closed = true;
     clearTimeout(this.timer);
-    // An app's own client may never answer, and must not keep the app from closing.
+    // An app's own client may never reply, which must not prevent the app from closing.
     if (this.exchanging !== undefined) await withinTime(this.exchanging, this.options.timeoutMs).catch(() => {});
     await this.reportLast();
     this.circuit.close();
@@ -127,7 +127,7 @@ export class StateExchange {
   /** Exchanges once; returns why it failed, or `undefined`. */
   private async tryExchange(): Promise<string | undefined> {
     const { timeoutMs } = this.options;
-    // An app's own client may queue commands until it is connected again: one queued exchange is
+    // An app's own client can queue commands until it is connected again; one queued exchange is
     // enough.
     if (this.exchanging !== undefined) return timeoutReason(timeoutMs);
     const refusal = this.circuit.refusal(HASH_TAG);
@@ -225,14 +225,14 @@ export class StateExchange {
     if (nowMs - this.loggedMs < LOG_EVERY_MS) return;
     this.loggedMs = nowMs;
     this.loggedOutageMs ??= nowMs;
-    this.router.log?.warn(`Router: Redis failed (${this.reason}); until it recovers, the router uses only this process's state`);
+    this.router.log?.warn(`Router: Redis failed (${this.reason}); until Redis recovers, the router uses only the state of this process`);
   }
 
   private logEnd(): void {
     if (this.loggedOutageMs === undefined) return;
     const seconds = Math.ceil((performance.now() - this.loggedOutageMs) / 1000);
     this.loggedOutageMs = undefined;
-    this.router.log?.log(`Router: Redis recovered after ${seconds} s; the router uses the state of other processes again`);
+    this.router.log?.log(`Router: Redis recovered after ${seconds} s; the router is using the state of other processes again`);
   }
 }
 

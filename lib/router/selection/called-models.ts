@@ -20,7 +20,7 @@ export interface CalledModels {
 
 /**
  * Returns the models of the deployments that requests for a name may go to, or of all of its
- * group where none can be selected; `undefined` for an unknown name.
+ * group if none can be selected; `undefined` for an unknown name.
  */
 export function calledModels({ names }: RouterCore, name: string): CalledModels | undefined {
   const destination = names.find(name);

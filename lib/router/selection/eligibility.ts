@@ -1,13 +1,11 @@
 import { Fact, factIndex, type Members } from '../engine/engine.js';
 import type { RouterMemory } from '../state/memory.js';
 
-/** Why a deployment is not eligible; 0 where it is. */
+/** Why a deployment is not eligible; 0 if it is. */
 export const Ineligibility = { none: 0, cooldown: 1, unhealthy: 2, concurrency: 3, requests: 4, tokens: 5, contextWindow: 6 } as const;
 export type Ineligibility = (typeof Ineligibility)[keyof typeof Ineligibility];
 
-/**
- * One look at the deployments of a group: what they are compared by, for which request, and when.
- */
+/** The input of one comparison of a group's deployments: the criteria, the request and the time. */
 export interface Scan {
   readonly memory: RouterMemory;
   readonly members: Members;

@@ -7,6 +7,7 @@ import { isNamed, type ModelGroup } from './model-group.js';
 import { targetOf } from './name-resolution.js';
 import { membersOf, type Placed } from './priority-tier.js';
 import type { RouterCore } from './router-core.js';
+import type { RouterVersion } from './router-version.js';
 import { BY_NAME, strategyNamed } from './strategies/registry.js';
 
 const REASONS: Readonly<Record<Ineligibility, ExclusionReason | undefined>> = {
@@ -23,20 +24,25 @@ const REASONS: Readonly<Record<Ineligibility, ExclusionReason | undefined>> = {
  * Explains which deployment a request would get, and why the others are not eligible. Books
  * nothing.
  */
-export function explainRouting(core: RouterCore, model: string, context: RoutingContext = {}): RoutingExplanation {
-  const destination = core.names.find(model);
+export function explainRouting(
+  core: RouterCore,
+  model: string,
+  context: RoutingContext = {},
+  version: RouterVersion = core.current,
+): RoutingExplanation {
+  const destination = version.names.find(model);
   if (destination === null) return { model, chosen: null, deployments: [] };
   const { group, route, captures } = destination;
-  const chosen = core.peek(model, context, false)?.id ?? null;
+  const chosen = version.peek(model, context, false)?.id ?? null;
   const nowMs = core.now();
   const strategy = strategyNamed(context.strategy) ?? group.strategy;
   const isCustom = typeof strategy === 'function';
-  const inputTokens = core.inputTokens(model, context);
+  const inputTokens = version.inputTokens(model, context);
   const { respectsLimits } = BY_NAME[isCustom ? 'simple_shuffle' : strategy];
-  const { enablePreCallChecks, sampleTtlMs } = core.settings;
+  const { enablePreCallChecks, sampleTtlMs } = version.settings;
   const modelOf = ({ deployment }: Placed): string => targetOf(deployment, captures);
   const cost = { inputTokens, maxTokens: context.maxTokens ?? 0 };
-  const quotaWaitMs = (entry: Placed): number => core.quotas?.find(entry.deployment, modelOf(entry))?.waitMs(cost, nowMs) ?? 0;
+  const quotaWaitMs = (entry: Placed): number => version.quotas?.find(entry.deployment, modelOf(entry))?.waitMs(cost, nowMs) ?? 0;
   const scan = {
     memory: core.memory,
     members: membersOf(group.placed),
@@ -92,7 +98,7 @@ function nameOfState({ memory, budgets }: RouterCore, { deployment, slot }: Plac
 }
 
 /**
- * Returns the reason for each deployment of the group; `undefined` where it is eligible but for its
+ * Returns the reason for each deployment of the group; `undefined` if it is eligible but for its
  * `order`.
  */
 function reasonsOf(core: RouterCore, group: ModelGroup, context: RoutingContext, scan: Scan): (ExclusionReason | undefined)[] {

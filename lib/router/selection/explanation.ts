@@ -62,7 +62,7 @@ export interface RoutingExplanation {
   readonly route?: Route;
   readonly group?: string;
   readonly strategy?: RoutingStrategy | 'custom';
-  /** Id of the deployment that a request would get now; one of them if several are equal. */
+  /** Id of the deployment that would be selected now; one of them if several are equal. */
   readonly chosen: string | null;
   /** All deployments of the model group. */
   readonly deployments: readonly (DeploymentState & { readonly eligible: boolean; readonly reason?: ExclusionReason })[];

@@ -4,7 +4,6 @@ import type { ResolvedRouterSettings } from '../settings.js';
 import { PriorityTier, type Placed, type TierContext } from './priority-tier.js';
 import type { CustomRoutingStrategy } from './strategies/custom.js';
 import type { RoutingStrategy } from './strategies/strategy.js';
-import { matchingTags } from './tags.js';
 
 /** Combinations of tags and blocked names whose tiers are kept; the oldest is dropped. */
 const MOST_SELECTIONS = 64;
@@ -81,4 +80,24 @@ function checkNames(path: string, names: unknown): void {
 /** Whether a blocked name means this deployment: its id, the model it calls, or its group. */
 export function isNamed(names: ReadonlySet<string>, { id, model, modelName }: Placed['deployment']): boolean {
   return names.size > 0 && (names.has(id) || names.has(model) || names.has(modelName));
+}
+
+/** Deployments with this tag take requests that fit no other deployment's tags. */
+const DEFAULT_TAG = 'default';
+
+/**
+ * Returns the deployments that fit a request's tags: one of them, or all; `!tag` excludes, `&tag`
+ * is required. If none fits, those tagged `default`. A request without tags gets those tagged
+ * `default` or, if there are none, all.
+ */
+export function matchingTags(placed: readonly Placed[], tags: readonly string[], matchAll: boolean): readonly Placed[] {
+  const excluded = tags.filter((tag) => tag.startsWith('!')).map((tag) => tag.slice(1));
+  const required = tags.filter((tag) => tag.startsWith('&')).map((tag) => tag.slice(1));
+  const wanted = tags.filter((tag) => !/^[!&]/.test(tag));
+  const has = ({ deployment }: Placed, tag: string): boolean => deployment.tags.includes(tag);
+  const possible = placed.filter((entry) => !excluded.some((tag) => has(entry, tag)) && required.every((tag) => has(entry, tag)));
+  const byDefault = possible.filter((entry) => has(entry, DEFAULT_TAG));
+  if (wanted.length === 0) return byDefault.length > 0 && required.length === 0 ? byDefault : possible;
+  const fitting = possible.filter((entry) => (matchAll ? wanted.every((tag) => has(entry, tag)) : wanted.some((tag) => has(entry, tag))));
+  return fitting.length > 0 ? fitting : byDefault;
 }

@@ -147,7 +147,7 @@ export class NameResolution {
   }
 }
 
-/** Returns the model to call at a deployment: what the pattern captured replaces each `*`. */
+/** Returns the model to call at a deployment, with each `*` replaced by the captured part. */
 export function targetOf({ model }: Deployment, captures: readonly string[]): string {
   if (captures.length === 0 || !model.includes('*')) return model;
   let next = 0;

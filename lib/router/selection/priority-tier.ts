@@ -2,7 +2,7 @@ import type { EngineChoice } from '../../engine/engine-choice.js';
 import type { Deployment } from '../deployments/deployment.js';
 import { Fact, FACTS, factIndex, Question, QUESTION_LENGTH, type Members, type RouterEngine } from '../engine/engine.js';
 import type { RouterMemory } from '../state/memory.js';
-import type { RetryContext } from './tried.js';
+import type { RetryContext } from './tried-deployments.js';
 import { AliasTable } from './alias-table.js';
 import { ineligibilityOf, Ineligibility, type Scan } from './eligibility.js';
 import type { Strategy } from './strategies/strategy.js';
@@ -21,8 +21,8 @@ export interface SelectionRequest {
   /** The minute of `nowMs`. */
   readonly minute: number;
   /**
-   * Until what is known of the deployment's quota allows the request, in milliseconds. Absent where
-   * limits are not learned.
+   * Time until the deployment's known quota allows the request, in milliseconds. Absent if limits
+   * are not learned.
    */
   readonly quotaWaitMs?: (placed: Placed) => number;
   /** Whether the selected deployment comes last among equals from then on. */
@@ -32,7 +32,8 @@ export interface SelectionRequest {
 /** Dependencies shared by all tiers of a router. */
 export interface TierContext {
   readonly choice: EngineChoice<RouterEngine>;
-  readonly memory: RouterMemory;
+  /** Its memory is replaced by a larger one when deployments are added. */
+  readonly states: { readonly memory: RouterMemory };
   readonly random: () => number;
   readonly settings: TierSettings;
 }
@@ -79,7 +80,7 @@ export class PriorityTier {
       ({ deployment: { rpm, tpm, maxParallelRequests } }) => Math.min(rpm, tpm, maxParallelRequests) < Infinity,
     );
     this.unlimitedInput = hasLimits ? -1 : placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
-    // Every process starts with another deployment.
+    // Every process starts with a different deployment.
     const first = Math.floor(random() * count);
     for (let position = 0; position < count; position++) this.setTurn(position, (position + count - first) % count);
     this.turn = count;
@@ -111,10 +112,10 @@ export class PriorityTier {
 
   /** The deployments of this tier, as `ineligibilityOf` looks at them. */
   scanOf({ respectsLimits }: Strategy, request: SelectionRequest, anyHealth: boolean): Scan {
-    const { memory, settings } = this.context;
+    const { states, settings } = this.context;
     const { inputTokens, nowMs, minute } = request;
     return {
-      memory,
+      memory: states.memory,
       members: this.members,
       nowMs,
       minute,
@@ -128,7 +129,7 @@ export class PriorityTier {
 
   /**
    * 1 at the positions of `excludeIds` and of those whose quota does not allow the request; `null`
-   * where none of them is in this tier.
+   * if none of them is in this tier.
    */
   excludedBy({ context, quotaWaitMs }: SelectionRequest): Uint8Array | null {
     let mask: Uint8Array | null = null;
@@ -156,8 +157,9 @@ export class PriorityTier {
   }
 
   private scan(excluded: Uint8Array): number {
-    const { choice, memory } = this.context;
+    const { choice, states } = this.context;
     const { members, question } = this;
+    const { memory } = states;
     const scan = (engine: RouterEngine): number => engine.scan(memory, members, excluded, question);
     const count = members.slots.length;
     const engine = choice.alwaysFor(count);

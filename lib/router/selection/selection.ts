@@ -1,10 +1,20 @@
 import { inspect } from 'node:util';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { Deployment } from '../deployments/deployment.js';
+import type { LedgersById } from '../health/budgets.js';
 import type { QuotaBooking } from '../quota/quota-domain.js';
-import type { Pick } from '../routing-context.js';
+import type { RoutedSelection } from '../routing-context.js';
+import type { ResolvedRouterSettings } from '../settings.js';
 import type { RoutingExplanation } from './explanation.js';
+import type { NameResolution } from './name-resolution.js';
 import type { RoutingStrategy } from './strategies/strategy.js';
+
+/** The parts of a configuration that the end of a request depends on. */
+export interface SelectedUnder {
+  readonly settings: ResolvedRouterSettings;
+  readonly names: NameResolution;
+  readonly ledgers: LedgersById;
+}
 
 /** Tokens per minute reserved for a request at the deployment in `slot`. */
 export interface Booking {
@@ -13,10 +23,12 @@ export interface Booking {
   readonly minute: number;
   /** Where limits are learned. */
   readonly quota?: QuotaBooking;
+  /** The configuration under which it was selected. */
+  readonly version: SelectedUnder;
 }
 
 /** A deployment selected for one request. It counts the request until it is released, once. */
-export class Selection implements Pick {
+export class Selection implements RoutedSelection {
   readonly deployment: Deployment;
   readonly model: string;
   readonly group: string;
@@ -26,7 +38,7 @@ export class Selection implements Pick {
   isReleased = false;
 
   constructor(
-    { deployment, model, group, strategy }: Pick,
+    { deployment, model, group, strategy }: RoutedSelection,
     readonly booking: Booking,
   ) {
     this.deployment = deployment;
@@ -39,9 +51,9 @@ export class Selection implements Pick {
    * @throws InvalidArgumentError for anything but a selection itself; a copy could be released
    * twice.
    */
-  static checked(pick: Pick): Selection {
-    if (pick instanceof Selection) return pick;
-    throw new InvalidArgumentError('pick', pick, 'must be the object returned by acquire(), not a copy');
+  static checked(selected: RoutedSelection): Selection {
+    if (selected instanceof Selection) return selected;
+    throw new InvalidArgumentError('selection', selected, 'must be the object returned by acquire(), not a copy');
   }
 
   toJSON(): Record<string, unknown> {

@@ -1,5 +1,5 @@
 import { deployment, routerEngines, routerOn } from '../../../test/support/router-engines.js';
-import type { RetryContext, TriedDeployments } from './tried.js';
+import type { RetryContext, TriedDeployments } from './tried-deployments.js';
 
 const NOTHING: TriedDeployments = { doneOrder: undefined, order: undefined, failedIds: [], mayRepeat: true };
 const again = (tried: Partial<TriedDeployments>): RetryContext => ({ tried: { ...NOTHING, ...tried } });

@@ -16,7 +16,7 @@ import { firstTokenBased } from './strategies/latency-based.js';
 import { BY_NAME, checkStrategy } from './strategies/registry.js';
 import { simpleShuffle } from './strategies/simple-shuffle.js';
 import type { RoutingStrategy, Strategy } from './strategies/strategy.js';
-import { withoutTried, type TriedDeployments } from './tried.js';
+import { withoutTried, type TriedDeployments } from './tried-deployments.js';
 
 /** The deployment at `position` of `tier`, and the strategy that selected it. */
 export interface Selected {
@@ -119,7 +119,7 @@ export class Selector {
     return new RouterRateLimitError(model, waitMs === Infinity ? undefined : Math.ceil(waitMs), cooling, undefined, [...reached]);
   }
 
-  /** Until a deployment that is not eligible may be; `Infinity` where no time is known. */
+  /** Until a deployment that is not eligible may be; `Infinity` if no time is known. */
   private waitMs(reason: Ineligibility, { slot }: Placed, nowMs: number): number {
     if (reason === Ineligibility.none) return 0;
     if (reason === Ineligibility.cooldown) return this.states.memory.coolingUntil[slot] - nowMs;
@@ -131,7 +131,7 @@ export class Selector {
     const own = context.strategy;
     const strategy = own === undefined ? group.strategy : checkStrategy('context.strategy', own, refuseArgument);
     if (typeof strategy === 'function') return strategy;
-    // For streamed answers the time to first token is compared.
+    // For streamed answers, the time to first token is compared.
     return context.stream === true && strategy === 'latency_based' ? firstTokenBased : BY_NAME[strategy];
   }
 

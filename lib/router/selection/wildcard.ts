@@ -1,4 +1,4 @@
-/** Longer names match no pattern: they come from requests, and are no names of models. */
+/** Longer names match no pattern, because they come from requests and cannot be names of models. */
 export const LONGEST_NAME = 512;
 
 /**

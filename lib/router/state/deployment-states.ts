@@ -14,9 +14,17 @@ export class DeploymentStates {
   readonly latencies: LatencySamples;
   readonly firstTokens: LatencySamples;
 
-  constructor(readonly memory: RouterMemory) {
-    this.latencies = LatencySamples.ofAnswers(memory);
-    this.firstTokens = LatencySamples.ofFirstTokens(memory);
+  /** @param memory A field, not a getter: every selection reads it. */
+  constructor(public memory: RouterMemory) {
+    this.latencies = new LatencySamples(answersIn(memory));
+    this.firstTokens = new LatencySamples(firstTokensIn(memory));
+  }
+
+  /** Continues in a larger memory that has the same state, for all versions of the router. */
+  moveTo(memory: RouterMemory): void {
+    this.memory = memory;
+    this.latencies.arrays = answersIn(memory);
+    this.firstTokens.arrays = firstTokensIn(memory);
   }
 
   /**
@@ -82,14 +90,14 @@ export class DeploymentStates {
     const { memory } = this;
     if (untilMs > memory.coolingUntil[slot]) memory.coolingUntil[slot] = untilMs;
     memory.fails[slot] = 0;
-    // A timeout among the samples would keep requests away after the cooldown. Other samples stay:
-    // without any, all requests would go there at once.
+    // A timeout among the samples would keep requests away after the cooldown. Other samples are
+    // kept; without any, all requests would be sent there at once.
     if (Math.max(memory.latency[slot], memory.firstToken[slot]) < LATE_MS) return;
     this.latencies.forget(slot);
     this.firstTokens.forget(slot);
   }
 
-  /** Sets the end of a cooldown, whatever it was; 0 ends it. */
+  /** Sets the end of a cooldown; 0 ends it now. */
   setCooldown(slot: number, untilMs: number): void {
     this.memory.coolingUntil[slot] = untilMs;
   }
@@ -107,7 +115,8 @@ export class DeploymentStates {
     memory.tokens[slot] = 0;
     memory.successes[slot] = 0;
     memory.failures[slot] = 0;
-    // The minute comes last: a thread that is stopped before leaves the reset to the next one.
+    // The minute is written last, so that a thread that is stopped before leaves the reset to the
+    // next one.
     Atomics.store(memory.minute, slot, minute);
   }
 
@@ -131,6 +140,14 @@ interface SampleArrays {
   readonly samples: Float64Array;
 }
 
+function answersIn({ latency, latencyAt, latencies, latencySamples }: RouterMemory): SampleArrays {
+  return { means: latency, sampledAt: latencyAt, counts: latencies, samples: latencySamples };
+}
+
+function firstTokensIn({ firstToken, firstTokenAt, firstTokens, firstTokenSamples }: RouterMemory): SampleArrays {
+  return { means: firstToken, sampledAt: firstTokenAt, counts: firstTokens, samples: firstTokenSamples };
+}
+
 /**
  * The last samples of a latency per deployment, and their mean. Each of the threads that share the
  * memory writes to its own slot.
@@ -141,15 +158,7 @@ class LatencySamples {
   /** How many of the last samples count. */
   most = MOST_SAMPLES;
 
-  constructor(private readonly arrays: SampleArrays) {}
-
-  static ofAnswers({ latency, latencyAt, latencies, latencySamples }: RouterMemory): LatencySamples {
-    return new LatencySamples({ means: latency, sampledAt: latencyAt, counts: latencies, samples: latencySamples });
-  }
-
-  static ofFirstTokens({ firstToken, firstTokenAt, firstTokens, firstTokenSamples }: RouterMemory): LatencySamples {
-    return new LatencySamples({ means: firstToken, sampledAt: firstTokenAt, counts: firstTokens, samples: firstTokenSamples });
-  }
+  constructor(public arrays: SampleArrays) {}
 
   add(slot: number, valueMs: number, nowMs: number): void {
     const { means, counts, samples, sampledAt } = this.arrays;

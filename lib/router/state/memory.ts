@@ -82,7 +82,7 @@ export class RouterMemory {
    * and the addon clears the row when the thread ends.
    */
   readonly inFlight: Int32Array;
-  /** The rows of all threads, each of `rowLength`; empty where nothing is shared. */
+  /** The rows of all threads, each of `rowLength`; empty if nothing is shared. */
   readonly rows: Int32Array;
   /** Minute since 1970 that the next four count. */
   readonly minute: Int32Array;

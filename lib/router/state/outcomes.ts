@@ -10,7 +10,7 @@ export interface LastFailure {
 export interface DeploymentOutcomes {
   readonly success: number;
   readonly failure: number;
-  /** Requests that the provider refused for what they say. */
+  /** Requests that the provider rejected because of their content. */
   readonly refused: number;
   /** Duration of the successful calls, those that reported it. */
   readonly successMs: number;

@@ -12,7 +12,8 @@ interface Branch {
 
 /** Names of the breakdowns of a day in LiteLLM's answer. */
 const BRANCHES: Partial<Readonly<Record<SpendDimension, readonly string[]>>> = {
-  modelGroup: ['models', 'model_groups'],
+  model: ['models'],
+  modelGroup: ['model_groups'],
   provider: ['providers'],
   operation: ['endpoints'],
 };
@@ -116,8 +117,6 @@ function metricsOf(sums: SpendSums): Fields {
 }
 
 function totalsOf(sums: SpendSums): Fields {
-  const { api_requests: requests, ...metrics } = metricsOf(sums);
-  return Object.fromEntries(
-    [...Object.entries(metrics), ['api_requests', requests]].map(([name, value]) => [`total_${String(name)}`, value]),
-  );
+  const { total_tokens: tokens, ...metrics } = metricsOf(sums);
+  return { ...Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`total_${name}`, value])), total_tokens: tokens };
 }

@@ -6,18 +6,18 @@ import { definedFields } from '../../common/objects.js';
 import type { Principal } from '../../http/principal.js';
 import { EXPORT_FORMATS, exportText, type ExportFormat } from '../export.js';
 import { DAY_MS } from '../spend-range.js';
-import type { CallFilter, SpendCallStatus, SpendDimension, SpendFilter, SpendQueries, SpendRange } from '../spend-queries.js';
+import type { CallFilter, SpendCallStatus, SpendCell, SpendDimension, SpendFilter, SpendQueries, SpendRange } from '../spend-queries.js';
 import type { FastLiteLLMSpendService } from '../spend.service.js';
 import { dailyActivity } from './daily-activity.js';
 import { notVisible, visibleTo, type IsTeamAdmin } from './spend-access.js';
 import { DATES, SpendFields } from './spend-fields.js';
 import { spendLogDetails, spendLogRow } from './spend-log-rows.js';
-import { reportByDay, reportByKey, summaryByDay } from './spend-reports.js';
+import { activityByModel, activityOf, reportByDay, reportByKey, summaryByDay } from './spend-reports.js';
 
 type Fields = Record<string, unknown>;
 
 /** Dependencies of the spend routes. */
-export interface SpendDesk {
+export interface SpendServices {
   readonly service: FastLiteLLMSpendService;
   readonly queries: SpendQueries;
   /** Authenticates the sender. @throws ApiKeyError without a valid key. */
@@ -49,12 +49,12 @@ const LOG_FIELDS = [
 const ACTIVITY = [...DATES, 'page', 'page_size', 'model', 'api_key', 'timezone'];
 const SORTED = { spend: 'spend', total_tokens: 'totalTokens', request_duration_ms: 'durationMs' } as const;
 
-/** LiteLLM's spend routes. Each answer contains only what the sender may read. */
+/** LiteLLM's spend routes. Each answer contains only calls that the sender may read. */
 export class SpendApi {
   private readonly now: () => number;
 
-  constructor(private readonly desk: SpendDesk) {
-    this.now = desk.now ?? Date.now;
+  constructor(private readonly services: SpendServices) {
+    this.now = services.now ?? Date.now;
   }
 
   /** LiteLLM's first `/spend/logs`: sums by day, or the newest calls with `summarize=false`. */
@@ -65,7 +65,7 @@ export class SpendApi {
     const hasDates = fields.text('start_date') !== undefined && fields.text('end_date') !== undefined;
     const range = hasDates ? fields.range(this.now()) : ALL_TIME;
     if (id === undefined && hasDates && fields.isTrue('summarize', true)) return this.summary(range, filter);
-    const { calls } = await this.desk.queries.calls({ range, filter: { ...filter, id }, limit: MOST_LOGS, oldestFirst: false });
+    const { calls } = await this.services.queries.calls({ range, filter: { ...filter, id }, limit: MOST_LOGS, oldestFirst: false });
     return calls.map(spendLogRow);
   }
 
@@ -83,7 +83,7 @@ export class SpendApi {
     // The same limit as in LiteLLM, because an offset reads every row that it skips.
     const limit = Math.max(0, Math.min(size, MOST_LOGS - offset));
     const slice = { range, filter, limit, oldestFirst, offset };
-    const { queries } = this.desk;
+    const { queries } = this.services;
     const [total, calls] = await Promise.all([
       queries.countCalls(range, filter, MOST_LOGS),
       limit === 0
@@ -100,7 +100,7 @@ export class SpendApi {
   async log(id: string, query: unknown, sender: Principal): Promise<Fields> {
     const fields = new SpendFields(query, DATES);
     const filter = await this.visible(fields, sender);
-    const call = await this.desk.service.call(checkString('request_id', id, refuseArgument), filter);
+    const call = await this.services.service.call(checkString('request_id', id, refuseArgument), filter);
     if (call !== undefined) return spendLogDetails(call);
     const message = 'The call does not exist in the spend log, or this key cannot read it.';
     throw new HttpException({ error: { message, type: 'invalid_request_error', param: 'request_id', code: 'call_not_found' } }, 404);
@@ -110,7 +110,7 @@ export class SpendApi {
     const fields = new SpendFields(query, [...DATES, 'tags']);
     const tag = fields.names('tags');
     const filter = { ...(await this.visible(fields, sender)), ...(tag !== undefined && { tag }) };
-    const rows = await this.desk.queries.grouped('tag', fields.range(this.now()), filter, MOST_LOGS);
+    const rows = await this.services.queries.grouped('tag', fields.range(this.now()), filter, MOST_LOGS);
     return rows.map(({ name, requests, usd }) => ({ individual_request_tag: name, log_count: requests, total_spend: usd }));
   }
 
@@ -127,16 +127,9 @@ export class SpendApi {
     const groupBy =
       fields.choice('group_by', ['team', 'customer', 'api_key']) ?? (key === undefined && user === undefined ? 'team' : 'api_key');
     const entity = ({ team: 'team', customer: 'endUser', api_key: 'key' } as const)[groupBy];
-    const by: SpendDimension[] = entity === 'key' ? ['key', 'modelGroup'] : [entity, 'modelGroup', 'key'];
+    const by: SpendDimension[] = entity === 'key' ? ['key', 'model'] : [entity, 'model', 'key'];
     const filter = definedFields({ key, user, team, endUser });
-    const range = fields.range(this.now());
-    const cells = await this.desk.queries.cells(by, range, filter, MOST_CELLS + 1);
-    if (cells.length > MOST_CELLS)
-      throw new InvalidArgumentError(
-        'start_date',
-        fields.text('start_date'),
-        `must be later: the report would have more than ${MOST_CELLS} rows`,
-      );
+    const cells = await this.cellsOf(by, fields, filter);
     const named = cells.filter(({ names: each }) => each[entity] !== '');
     return entity === 'key' ? reportByKey(named) : reportByDay(named, entity);
   }
@@ -146,7 +139,7 @@ export class SpendApi {
     const fields = new SpendFields(query, DATES);
     checkMaster(sender);
     const hasDates = fields.text('start_date') !== undefined || fields.text('end_date') !== undefined;
-    const { usd } = await this.desk.queries.sums(hasDates ? fields.range(this.now()) : ALL_TIME, {});
+    const { usd } = await this.services.queries.sums(hasDates ? fields.range(this.now()) : ALL_TIME, {});
     return { spend: usd, max_budget: null };
   }
 
@@ -164,7 +157,7 @@ export class SpendApi {
     const fields = new SpendFields(query, [...DATES, 'limit']);
     checkMaster(sender);
     const range = fields.range(this.now());
-    const { queries } = this.desk;
+    const { queries } = this.services;
     const rows = await queries.grouped('team', range, {}, fields.integer('limit', 10, LARGEST_PAGE));
     const teams = rows.map(({ name }) => name);
     const cells = teams.length === 0 ? [] : await queries.cells(['team'], range, { team: teams }, MOST_CELLS);
@@ -177,10 +170,34 @@ export class SpendApi {
     };
   }
 
+  /** Spend by day: of all calls, or of one API key. */
+  async globalLogs(query: unknown, sender: Principal): Promise<readonly Fields[]> {
+    const fields = new SpendFields(query, [...DATES, 'api_key']);
+    checkMaster(sender);
+    const key = this.keyOf(fields);
+    const days = await this.services.queries.days(fields.range(this.now()), definedFields({ key }));
+    return days.map(({ day, usd }) => ({ date: day, spend: usd, ...(key !== undefined && { api_key: key }) }));
+  }
+
+  /** Requests and tokens by day. */
+  async globalActivity(query: unknown, sender: Principal): Promise<Fields> {
+    const fields = new SpendFields(query, DATES);
+    checkMaster(sender);
+    return activityOf(await this.services.queries.days(fields.range(this.now()), {}));
+  }
+
+  /** Requests and tokens by day of each model group, the one with the most requests first. */
+  async globalModelActivity(query: unknown, sender: Principal): Promise<readonly Fields[]> {
+    const fields = new SpendFields(query, DATES);
+    checkMaster(sender);
+    const cells = await this.cellsOf(['modelGroup'], fields, {});
+    return activityByModel(cells);
+  }
+
   /** `/user`, `/team` and `/tag/daily/activity`. */
   async activity(of: 'user' | 'team' | 'tag', query: unknown, sender: Principal, isAggregated: boolean): Promise<Fields> {
     const own = { user: ['user_id'], team: ['team_ids', 'exclude_team_ids'], tag: ['tags'] }[of];
-    // Sums are by day in UTC, whatever the time zone of the client.
+    // Sums are by day in UTC, regardless of the client's time zone.
     const fields = new SpendFields(query, [...ACTIVITY, ...own]);
     const range = fields.range(this.now());
     if (range.toMs - range.fromMs > MOST_DAYS * DAY_MS)
@@ -198,9 +215,9 @@ export class SpendApi {
       ...(of === 'tag' && { tag: fields.names('tags') }),
     });
     if (of === 'team' && !sender.isAdmin && asked.team === undefined) throw notVisible();
-    const filter = await visibleTo(sender, asked, this.desk.isTeamAdmin);
+    const filter = await visibleTo(sender, asked, this.services.isTeamAdmin);
     const entity = of === 'user' ? undefined : of;
-    return dailyActivity(this.desk.queries, { range, filter, entity, page, pageSize: size });
+    return dailyActivity(this.services.queries, { range, filter, entity, page, pageSize: size });
   }
 
   /** `/spend/export`: streams the calls of a period as text. */
@@ -209,14 +226,14 @@ export class SpendApi {
     const format = fields.choice('format', EXPORT_FORMATS) ?? 'csv';
     const filter: CallFilter = { ...(await this.visible(fields, sender)), ...conditionsOf(fields) };
     const { fromMs, toMs } = fields.range(this.now());
-    const calls = this.desk.service.export({ from: new Date(fromMs), to: new Date(toMs), filter });
-    // A failure of the first page is an answer with its own status.
+    const calls = this.services.service.export({ from: new Date(fromMs), to: new Date(toMs), filter });
+    // A failure of the first page is returned with its own status.
     const first = await calls.next();
     return { format, text: exportText(withFirst(first, calls), format) };
   }
 
   private async summary(range: SpendRange, filter: SpendFilter): Promise<readonly Fields[]> {
-    const { queries } = this.desk;
+    const { queries } = this.services;
     const { key } = filter;
     const [days, users, models] = await Promise.all([
       queries.days(range, filter),
@@ -229,15 +246,23 @@ export class SpendApi {
   private async globalBy(by: SpendDimension, query: unknown, sender: Principal) {
     const fields = new SpendFields(query, [...DATES, 'limit']);
     checkMaster(sender);
-    return this.desk.queries.grouped(by, fields.range(this.now()), {}, fields.integer('limit', 10, LARGEST_PAGE));
+    return this.services.queries.grouped(by, fields.range(this.now()), {}, fields.integer('limit', 10, LARGEST_PAGE));
+  }
+
+  /** @throws InvalidArgumentError for a range with too many rows */
+  private async cellsOf(by: readonly SpendDimension[], fields: SpendFields, filter: SpendFilter): Promise<readonly SpendCell[]> {
+    const cells = await this.services.queries.cells(by, fields.range(this.now()), filter, MOST_CELLS + 1);
+    if (cells.length <= MOST_CELLS) return cells;
+    const rule = `must be later, because the report would have more than ${MOST_CELLS} rows`;
+    throw new InvalidArgumentError('start_date', fields.text('start_date'), rule);
   }
 
   private keyOf(fields: SpendFields): string | undefined {
     const text = fields.text('api_key');
-    return text === undefined ? undefined : this.desk.keyIdOf('api_key', text);
+    return text === undefined ? undefined : this.services.keyIdOf('api_key', text);
   }
 
-  /** Parses a query and restricts it to what the sender may read. */
+  /** Parses a query and restricts it to the calls that the sender may read. */
   private async visible(fields: SpendFields, sender: Principal): Promise<SpendFilter> {
     const asked = definedFields({
       key: this.keyOf(fields),
@@ -247,7 +272,7 @@ export class SpendApi {
       modelGroup: fields.text('model_group'),
       model: fields.text('model'),
     });
-    return visibleTo(sender, asked, this.desk.isTeamAdmin);
+    return visibleTo(sender, asked, this.services.isTeamAdmin);
   }
 }
 

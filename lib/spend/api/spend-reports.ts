@@ -1,7 +1,11 @@
 import { usdOf } from '../../common/nano-usd.js';
-import type { SpendCell, SpendPart } from '../spend-queries.js';
+import type { DailySpend, SpendCell, SpendPart } from '../spend-queries.js';
 
 type Fields = Record<string, unknown>;
+
+/** LiteLLM reports so many models. */
+const MOST_MODELS = 10;
+const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
 /** Builds LiteLLM's report by day, with the teams or customers of each day. */
 export function reportByDay(cells: readonly SpendCell[], by: 'team' | 'endUser'): Fields[] {
@@ -12,7 +16,7 @@ export function reportByDay(cells: readonly SpendCell[], by: 'team' | 'endUser')
       [name]: entity,
       total_spend: usdOf(spendOf(parts)),
       metadata: parts.map(({ names, usd, totalTokens, requests }) => ({
-        model: names.modelGroup,
+        model: names.model,
         api_key: names.key,
         spend: usd,
         total_tokens: totalTokens,
@@ -28,7 +32,7 @@ export function reportByKey(cells: readonly SpendCell[]): Fields[] {
   return keys.map(([key, ofKey]) => ({
     api_key: key,
     ...costsOf(ofKey),
-    model_details: [...grouped(ofKey, ({ names }) => names.modelGroup!)].map(([model, parts]) => ({ model, ...costsOf(parts) })),
+    model_details: [...grouped(ofKey, ({ names }) => names.model!)].map(([model, parts]) => ({ model, ...costsOf(parts) })),
   }));
 }
 
@@ -50,6 +54,33 @@ export function summaryByDay(
     models: spendBy(models, 'model', day),
     ...(key !== undefined && { [key]: usd }),
   }));
+}
+
+/** Builds LiteLLM's requests and tokens by day. */
+export function activityOf(days: readonly DailySpend[]): Fields {
+  return {
+    daily_data: days.map(({ day, requests, totalTokens }) => ({
+      date: monthAndDay(day),
+      api_requests: requests,
+      total_tokens: totalTokens,
+    })),
+    sum_api_requests: days.reduce((sum, { requests }) => sum + requests, 0),
+    sum_total_tokens: days.reduce((sum, { totalTokens }) => sum + totalTokens, 0),
+  };
+}
+
+/** Builds LiteLLM's requests and tokens by day of the model groups with the most requests. */
+export function activityByModel(cells: readonly SpendCell[]): Fields[] {
+  const requestsOf = (parts: readonly SpendCell[]): number => parts.reduce((sum, { requests }) => sum + requests, 0);
+  const models = [...grouped(cells, ({ names }) => names.modelGroup!)].filter(([model]) => model !== '');
+  const largest = models.toSorted(([, a], [, b]) => requestsOf(b) - requestsOf(a)).slice(0, MOST_MODELS);
+  return largest.map(([model, parts]) => ({ model, ...activityOf(parts) }));
+}
+
+/** `Jan 31`, as LiteLLM writes it. */
+function monthAndDay(day: string): string {
+  const [, month, date] = day.split('-');
+  return `${MONTHS[Number(month) - 1]} ${date}`;
 }
 
 function costsOf(cells: readonly SpendCell[]): Fields {

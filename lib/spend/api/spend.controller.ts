@@ -29,8 +29,8 @@ import { documentTag, needsBearer } from '../../common/openapi-metadata.js';
 import type { Principal } from '../../http/principal.js';
 import { RequestContext } from '../../http/request-context.js';
 import { EXPORT_TYPES } from '../export.js';
-import { SPEND_DESK } from '../spend-desk.js';
-import { SpendApi, type SpendDesk } from './spend-api.js';
+import { SPEND_SERVICES } from '../spend-services.js';
+import { SpendApi, type SpendServices } from './spend-api.js';
 
 interface SpendRequest {
   readonly headers: IncomingHttpHeaders;
@@ -42,11 +42,11 @@ const Sender = createParamDecorator<void>((_, context) => RequestContext.of(cont
 /** Authenticates the sender, whose key must be allowed to request the route. */
 @Injectable()
 class SpendGuard implements CanActivate {
-  constructor(@Inject(SPEND_DESK) private readonly desk: SpendDesk) {}
+  constructor(@Inject(SPEND_SERVICES) private readonly services: SpendServices) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<SpendRequest>();
-    const sender = (RequestContext.of(request).principal ??= await this.desk.authenticate(request.headers));
+    const sender = (RequestContext.of(request).principal ??= await this.services.authenticate(request.headers));
     // Without the app's global prefix, as `allowedRoutes` name them.
     const paths = [Reflect.getMetadata(PATH_METADATA, context.getHandler()) as string | readonly string[]].flat();
     if (sender.mayRequest !== undefined && !paths.some(sender.mayRequest)) throw new ApiKeyError('route_not_allowed');
@@ -85,8 +85,8 @@ export function createSpendController(errorFilter: Type<ExceptionFilter>): Type<
   class SpendController {
     private readonly api: SpendApi;
 
-    constructor(@Inject(SPEND_DESK) desk: SpendDesk) {
-      this.api = new SpendApi(desk);
+    constructor(@Inject(SPEND_SERVICES) services: SpendServices) {
+      this.api = new SpendApi(services);
     }
 
     @Get('spend/logs')
@@ -141,6 +141,21 @@ export function createSpendController(errorFilter: Type<ExceptionFilter>): Type<
     @Get('global/spend/models')
     globalModels(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
       return this.api.globalModels(query, sender);
+    }
+
+    @Get('global/spend/logs')
+    globalLogs(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.globalLogs(query, sender);
+    }
+
+    @Get('global/activity')
+    globalActivity(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.globalActivity(query, sender);
+    }
+
+    @Get('global/activity/model')
+    globalModelActivity(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.globalModelActivity(query, sender);
     }
 
     @Get('user/daily/activity')

@@ -31,7 +31,7 @@ export const OPENAI: WireProtocol = {
     const words = message ?? ownMessage ?? `The local provider answers ${status}.`;
     return { body: { error: { message: words, type, param: null, code: code ?? ownCode } }, headers: { 'x-request-id': 'req_local' } };
   },
-  // The status is known by the code alone, which OpenAI's followers make of it.
+  // OpenAI-compatible servers put the status into the code.
   errorInAnswer({ status, code, reason, message }) {
     const named = code ?? (reason === undefined ? String(status) : undefined);
     return OPENAI.error({ status, message, reason, code: named }).body;

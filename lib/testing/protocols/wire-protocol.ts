@@ -1,4 +1,4 @@
-import type { Fields } from '../../common/objects.js';
+import { type Fields, jsonIn } from '../../common/objects.js';
 import type { ReceivedRequest } from '../received-request.js';
 import type { ScriptedFinish } from '../script.js';
 
@@ -86,11 +86,8 @@ export const EVENT_STREAM = 'text/event-stream; charset=utf-8';
 
 /** The arguments of a call for the protocols that send objects. */
 export function inputOf({ json }: ReplyCall): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return json;
-  }
+  const input = jsonIn(json);
+  return input === undefined ? json : input;
 }
 
 /** Eight figures between -1 and 1, always the same for a text. */

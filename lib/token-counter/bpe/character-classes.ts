@@ -101,7 +101,7 @@ export interface TextRange {
 /** Facts about the character classes of a text. */
 export interface KnownRuns {
   readonly text: string;
-  /** Where what is known to have only classes of `mask` ends, from `at` on. */
+  /** End of the part from `at` that is known to have only classes of `mask`. */
   skip(at: number, mask: number): number;
   /** Where it starts, before `at`. */
   skipBack(at: number, mask: number): number;
@@ -109,7 +109,7 @@ export interface KnownRuns {
 
 let runs: KnownRuns | undefined = undefined;
 
-/** Lets `skipRun` use what is known of the text whose pieces are sought next. */
+/** Lets `skipRun` use the known facts about the text that is split next. */
 export function useRuns(known: KnownRuns | undefined): void {
   runs = known;
 }

@@ -77,7 +77,7 @@ export class ClassBlocks implements KnownRuns {
     for (let at = from; at < to; at++) {
       const unit = text.charCodeAt(at);
       const isSurrogate = (unit & 0xf800) === 0xd800;
-      // A pair's class is that of both blocks it may stand in.
+      // A pair's class is that of both blocks that it can be in.
       mask |= 1 << table[isSurrogate ? (text.codePointAt(isInsidePair(text, at) ? at - 1 : at) as number) : unit];
     }
     return mask;

@@ -107,8 +107,8 @@ class TokenList {
   }
 
   /**
-   * Copies tokens where the bytes go on as they did between two ends of the same token. Returns
-   * false if they do not for long.
+   * Copies tokens while the bytes repeat those between two ends of the same token. Returns false if
+   * the repetition is short.
    */
   repeatCycle(): boolean {
     const { bytes, tokens, vocabulary } = this;

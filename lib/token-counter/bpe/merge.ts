@@ -37,7 +37,7 @@ export class BlockMerge {
       const rank = merges[at];
       const from = at > 0 ? previous[at] : at;
       let to = at;
-      // Equal pairs side by side follow without a search: no merge makes a pair of a lower rank.
+      // Adjacent equal pairs need no search, because no merge creates a pair of a lower rank.
       for (; merges[at] === rank; at = next[at]) {
         count--;
         const middle = next[at];
@@ -90,7 +90,7 @@ export class BlockMerge {
     this.lowest[group] = lowest;
   }
 
-  /** The leftmost pair of the lowest rank; -1 where no pair makes a token. */
+  /** The leftmost pair of the lowest rank; -1 if no pair makes a token. */
   private lowestPair(): number {
     const { lowest, length } = this;
     let best = NO_MERGE;

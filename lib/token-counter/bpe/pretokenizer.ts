@@ -81,7 +81,7 @@ function caseWordEnd(text: string, at: number, bit: number, classes: Uint8Array)
   return bare >= 0 ? bare : capitalsEnd(text, prefixed < 0 ? at : prefixed, classes);
 }
 
-/** ` ?[^\s\p{L}\p{N}]+` and the characters of `trailing` after it, or white space. */
+/** ` ?[^\s\p{L}\p{N}]+` and the characters of `trailing` after it, or whitespace. */
 function symbolsOrSpacesEnd(text: string, at: number, trailing: number, classes: Uint8Array): number {
   const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
   const end = skipRun(text, start, SYMBOL, classes);

@@ -20,7 +20,7 @@ describe('RankFile', () => {
     const error = withoutTiktoken('Missing tiktoken_bg.wasm');
     expect(error).toBeInstanceOf(MissingFileError);
     expect(error).toMatchObject({ code: 'MISSING_FILE', file: 'tiktoken_bg.wasm', cause: { message: 'Missing tiktoken_bg.wasm' } });
-    expect((error as Error).message).toContain('leave nestjs-fast-litellm and tiktoken out of the bundle');
+    expect((error as Error).message).toContain('mark nestjs-fast-litellm and tiktoken as external packages');
   });
 
   it('rethrows any other error of loading tiktoken unchanged', () => {

@@ -111,7 +111,7 @@ class NamedTokens implements FindsTokens {
   }
 }
 
-// As Rust's expressions have white space and words.
+// Whitespace and words as defined by Rust's regular expressions.
 const WHITE_SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 const WORD_AT_START = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]/u;
 const WORD_AT_END = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]$/u;
@@ -141,7 +141,7 @@ class FileTokens {
     return { ...found, end };
   }
 
-  /** Start of a found token with the white space before it (`lstrip`), not before `from`. */
+  /** Start of a found token with the whitespace before it (`lstrip`), not before `from`. */
   startOf({ id, start }: FoundToken, text: string, from: number): number {
     if (this.packed.bounds.get(id)?.lstrip !== true) return start;
     let at = start;

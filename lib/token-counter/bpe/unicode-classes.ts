@@ -2,7 +2,7 @@
 
 /**
  * Ranges in order, each as: gap to the range before, class (A = 1 ...), length, comma. Gap and
- * length are in base 36; a gap of 0 and a length of 1 are left out.
+ * length are in base 36; a gap of 0 and a length of 1 are omitted.
  *
  * Classes: 1 = Lu or Lt, 2 = Ll, 3 = Lm or Lo, 4 = M, 5 = N, 6 = White_Space; 0 = all else.
  */

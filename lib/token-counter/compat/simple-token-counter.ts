@@ -42,7 +42,7 @@ export class SimpleTokenCounter {
     return this.counter().estimateCost(inputTokens, outputTokens, model, usageDetails);
   }
 
-  /** Context window and output limit of a model, `null` where unknown. */
+  /** Context window and output limit of a model, `null` if unknown. */
   getModelLimits(model?: string): ModelLimits {
     return this.counter().getModelLimits(model);
   }

@@ -35,7 +35,7 @@ export const TOKEN_COUNTER_ENGINES: EngineProvider<TokenCounterEngine> = {
   name: 'Token counter',
   feature: 'rust_token_counting',
   native: (binding) => new NativeTokenCounterEngine(binding),
-  // Loaded when it first answers: with the addon it seldom does.
+  // Loaded on first use, because with the addon it is rarely used.
   typescript: () => {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     const { TypeScriptTokenCounterEngine } = require('./typescript.js') as typeof TypeScriptEngine;

@@ -77,7 +77,7 @@ export abstract class TokenCounterEngine {
 
   /**
    * Counts texts that are the raw contents of JSON strings: `texts` has the start and the end of
-   * each in `bytes`. May stop above `limit` tokens in all. Blocks the calling thread.
+   * each in `bytes`. May stop above `limit` tokens in total. Blocks the calling thread.
    */
   abstract countSlices(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): SliceCounts;
 

@@ -1,7 +1,7 @@
 import type { EncodingName, TokenCounterEngine } from './engine.js';
 import type { SelfTest } from '../../engine/engine-choice.js';
 
-/** Scripts, a contraction, digits, white space, an emoji, a special token, a lone surrogate. */
+/** Scripts, a contraction, digits, whitespace, an emoji, a special token, a lone surrogate. */
 const TEXT = "It's 12345 tokens:\n\n  naïve 东京 🦀<|endoftext|>\ud800";
 
 // From tiktoken 1.0.22.

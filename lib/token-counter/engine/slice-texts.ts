@@ -76,7 +76,7 @@ export function partEnd(bytes: Uint8Array, start: number, end: number, most = BY
     if (bytes[back] !== BACKSLASH) continue;
     let run = 1;
     while (back - run >= start && bytes[back - run] === BACKSLASH) run++;
-    // Of a run of backslashes every other one begins an escape.
+    // In a run of backslashes, every other one begins an escape.
     if (run % 2 === 1 && back + (bytes[back + 1] === U ? LONGEST_ESCAPE : 2) > at) at = back;
     break;
   }

@@ -27,7 +27,7 @@ const STAND_IN_ENCODING: EncodingName = 'cl100k_base';
  */
 export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'typescript';
-  /** By handle: the encodings, none for the stand-in, then the tokenizers. */
+  /** By handle: the encodings, `null` for the fallback, then the tokenizers. */
   private readonly loaded: (RankFile | PeerTokenizer)[] = [];
 
   load(encoding: EncodingName | PackedTokenizer): number {

@@ -3,7 +3,7 @@ export const CONTENT_CLASSES = ['text', 'latin', 'code', 'cjk', 'cyrillic', 'sem
 /** `latin`: with accents, as German; `semitic`: Arabic and Hebrew; `other`: Greek, Thai, emoji. */
 export type ContentClass = (typeof CONTENT_CLASSES)[number];
 
-// Shares of the characters from which on a prompt belongs to a class.
+// Minimum share of characters for a prompt to belong to a class.
 const CJK_SHARE = 0.2;
 const OTHER_SHARE = 0.3;
 const ACCENT_SHARE = 0.01;

@@ -23,7 +23,7 @@ const MOST_SURPRISES = 6;
  */
 const MOST_FOREIGN_REPORTS = 100;
 const OWN_REPORTS_ENOUGH = 200;
-/** From so many own reports on, others that differ by more than this share are left out. */
+/** From so many own reports on, others that differ by more than this share are omitted. */
 const REPORTS_TO_JUDGE = 10;
 const MOST_DISAGREEMENT = 0.25;
 /** After this share of more reports, of at most `WINDOW`, the weights are computed again. */
@@ -144,7 +144,7 @@ export class Correction {
     return { published: this.published, evidence: this.own.keep(), variance: round(this.variance) };
   }
 
-  /** Takes what other processes share; ignores what is none. */
+  /** Applies corrections of other processes; ignores invalid ones. */
   learnFrom(shared: readonly unknown[]): void {
     this.others = shared.flatMap((each) => readShared(each, this.published) ?? []);
     this.known = undefined;
@@ -156,7 +156,7 @@ export class Correction {
     return { ...this.share(), meanError: round(meanError), meanBound: round(meanBound), deviations: ordered.map(round) };
   }
 
-  /** Takes what was kept; ignores what is none. */
+  /** Restores saved corrections; ignores invalid ones. */
   restore(kept: unknown): void {
     const shared = readShared(kept, this.published);
     if (shared === undefined) return;
@@ -193,7 +193,7 @@ export class Correction {
     const fit = new Fit(all);
     const isYoung = this.reports < LEAST_REPORTS && believed.length > 0;
     return {
-      // A sum of equations that others have forged may have no solution.
+      // Equations with forged figures may have no solution.
       fit: fit.isSolved ? fit : new Fit(new Evidence()),
       reports: all.reports,
       variance: isYoung ? median(believed.map(({ variance }) => variance)) : this.variance,

@@ -8,7 +8,7 @@ const STARTS = Array.from({ length: FEATURES }, (_, row) => (row * (row + 1)) / 
 const RIDGE = 0.003;
 /** Decay of a report's weight with each later one: about the last 200 count. */
 const FORGETTING = 0.005;
-/** No tokenizer has another ratio, whatever the text. */
+/** No tokenizer has a ratio beyond this, for any text. */
 const MOST_RATIO = 5;
 /** More than any prompt has for one of its tokens. */
 const MOST_FEATURE = 1e9;

@@ -43,9 +43,9 @@ export class PromptCorrections {
 
   /** Remembers how a body was counted, until a provider reports its tokens. */
   remember(body: object, tokens: number, model: CountingModel, { sample, mediaTokens, assumed }: PromptContext): void {
-    // The answer may be of a deployment with another tokenizer.
+    // The answer can come from a deployment with another tokenizer.
     if (model.isMixed) return;
-    // The share of media and of what only the provider has is not known.
+    // The share of media and of content stored at the provider is unknown.
     if (sample === undefined || mediaTokens > 0 || assumed || tokens <= 0) return;
     this.hasMeasured = true;
     this.measured.set(body, measurement(model, sample, tokens));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { atOnce } from '../../common/next-turn.js';
 import { FastLiteLLM } from '../../fast-litellm.js';
 import { seededRandom } from '../../../test/support/random-text.js';
-import { isLong, oneOrAll, usuallyOrLong } from '../../../test/support/long.js';
+import { isComplete, oneOrAll, usuallyOrLong } from '../../../test/support/long.js';
 import { tokenizerPackages, type TokenizerPackage } from '../../../test/support/tokenizer-packages.js';
 import type { EncodingName } from '../engine/engine.js';
 import { openNativeBinding } from '../../engine/native-binding.js';
@@ -142,7 +142,7 @@ describe('estimates for a hidden tokenizer', () => {
     expectClose(replay(tokenCounter, truthOf, encoding.length + perMessage * 31));
   });
 
-  const packages = isLong && binding ? tokenizerPackages().filter(({ name }) => OPEN[name] !== undefined) : [];
+  const packages = isComplete && binding ? tokenizerPackages().filter(({ name }) => OPEN[name] !== undefined) : [];
   (packages.length > 0 ? it.each(packages) : it.skip.each([{ name: 'packages of a long run', file: '', version: '' }]))(
     'of $name, with its chat template',
     (tokenizer) => expectClose(replay(open(), openTokenizer(tokenizer, OPEN[tokenizer.name]), 17)),

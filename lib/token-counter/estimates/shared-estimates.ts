@@ -1,3 +1,4 @@
+import { jsonIn } from '../../common/objects.js';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { samplesOf, type MetricSample } from '../../common/capability.js';
@@ -46,7 +47,7 @@ export class SharedEstimates {
     this.schedule(EVERY_MS);
   }
 
-  /** Writes what is new here and reads what is new elsewhere. Never rejects. */
+  /** Writes this process's new corrections and reads those of others. Never rejects. */
   exchange(): Promise<void> {
     return (this.exchanging ??= this.tryExchange().finally(() => (this.exchanging = undefined)));
   }
@@ -91,7 +92,7 @@ export class SharedEstimates {
     const values = [this.process, TTL_MS, MOST_PROCESSES, learned.length, ...written, ...names];
     try {
       const answer = await circuit.watch(HASH_TAG, this.script.run([`${redis.prefix}{${HASH_TAG}}/1/`], values));
-      (answer as readonly (readonly string[])[]).forEach((others, at) => estimates.learnFrom(names[at], others.map(parsed)));
+      (answer as readonly (readonly string[])[]).forEach((others, at) => estimates.learnFrom(names[at], others.map(jsonIn)));
       this.exchanges++;
       this.isUp = true;
     } catch {
@@ -103,14 +104,5 @@ export class SharedEstimates {
   private failed(): void {
     this.failures++;
     this.isUp = false;
-  }
-}
-
-/** Parses estimates written by another process; `undefined` if invalid. */
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
   }
 }

@@ -339,8 +339,8 @@ describe('tokenCounter.estimates.file', () => {
 
   it.each([
     ['[', 'is not an estimates file'],
-    ['{"other":1}', 'its format is unknown'],
-    ['null', 'its format is unknown'],
+    ['{"other":1}', 'unknown format'],
+    ['null', 'unknown format'],
   ])('refuses the file %s', (content, message) => {
     const file = join(folder, 'broken.json');
     writeFileSync(file, content);

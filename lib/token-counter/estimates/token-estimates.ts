@@ -74,7 +74,7 @@ export class TokenEstimates {
     return Object.fromEntries(learned.filter(([, classes]) => Object.keys(classes).length > 0));
   }
 
-  /** Takes corrections that were kept; ignores what is none. */
+  /** Restores saved corrections; ignores invalid ones. */
   restore(kept: Readonly<Record<string, unknown>>): void {
     for (const [model, classes] of Object.entries(kept))
       for (const [name, each] of entriesOf(classes)) this.correctionOf(model, name).restore(each);
@@ -100,7 +100,7 @@ export class TokenEstimates {
     for (const model of models) this.unshared.add(model);
   }
 
-  /** Takes what other processes have learned of a model; ignores what is none. */
+  /** Applies other processes' corrections for a model; ignores invalid ones. */
   learnFrom(model: string, others: readonly unknown[]): void {
     const shared = new Map<ContentClass, unknown[]>();
     for (const other of others) for (const [name, each] of entriesOf(other)) shared.set(name, [...(shared.get(name) ?? []), each]);

@@ -26,6 +26,18 @@ const SMALL_INPUT = { names: /^(?:openai\/)?gpt-5(?:(?:\.[12])?-chat|-pro)(?![a-
 
 let opened: typeof GenaiPrices | undefined;
 
+/** Frees the package's data (11 MB) until the next lookup. */
+export function releaseGenaiPrices(): void {
+  if (opened === undefined) return;
+  opened = undefined;
+  const path = require.resolve('@pydantic/genai-prices');
+  // Node keeps a module in its cache, and in the list of the one that required it first.
+  const loaded = require.cache[path];
+  delete require.cache[path];
+  const { children } = module;
+  if (loaded !== undefined && children.includes(loaded)) children.splice(children.indexOf(loaded), 1);
+}
+
 /**
  * Prices from `@pydantic/genai-prices`: dated prices, tiers, more than 30 providers; context
  * windows for about a quarter of its models, no output limits. Loaded with the first lookup (about

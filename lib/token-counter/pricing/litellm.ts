@@ -73,7 +73,7 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
 }
 
 /**
- * `false` where tokens cost 0 because seconds, pictures or characters are paid for: such a model
+ * `false` if tokens cost 0 because seconds, pictures or characters are paid for: such a model
  * has no known price. A price of 0 would let it pass any budget.
  */
 function isPricedByTokens(rates: LengthRates, entry: PriceEntry): boolean {

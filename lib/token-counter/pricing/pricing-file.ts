@@ -34,7 +34,7 @@ export function readNumber(entry: PriceEntry, field: string, path: string): numb
   const value = entry[field];
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
-  throw new InvalidConfigurationError(`${path}.${field}`, `must be a non-negative number, got ${describeValue(value)}`);
+  throw new InvalidConfigurationError(`${path}.${field}`, `must be a number of at least 0, got ${describeValue(value)}`);
 }
 
 /** Reads a price in USD of at most `most`. `scale` converts the unit. */
@@ -49,7 +49,7 @@ function readJson(file: string, option: string): unknown {
   try {
     text = readConfigText(file);
   } catch (error) {
-    throw new InvalidConfigurationError(option, `cannot read ${file}: ${errorMessage(error)}`, { cause: error });
+    throw new InvalidConfigurationError(option, `cannot read ${file} (${errorMessage(error)})`, { cause: error });
   }
   return parseConfigJson(file, text);
 }

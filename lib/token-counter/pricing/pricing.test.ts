@@ -173,7 +173,7 @@ describe('off-peak prices', () => {
     [
       { off_peak_pricing: { hours_utc: '1:00-2:00', input_cost_per_token: 'low' } },
       'off_peak_pricing.input_cost_per_token',
-      'non-negative',
+      'number of at least 0',
     ],
     [{ tiered_pricing: [{ range: 5, input_cost_per_token: 1 }] }, 'tiered_pricing[0].range', '[from, to]'],
     [{ tiered_pricing: [7] }, 'tiered_pricing[0]', 'must be an object'],
@@ -301,23 +301,23 @@ describe('invalid prices and usage', () => {
   afterAll(() => rmSync(directory, { recursive: true }));
 
   it.each<[PricingOptions, string, string]>([
-    [{ source: file('no.json', 'prices') }, join(directory, 'no.json'), 'is not JSON'],
+    [{ source: file('no.json', 'prices') }, join(directory, 'no.json'), 'must be valid JSON'],
     [{ source: file('list.json', '[]') }, join(directory, 'list.json'), 'must be an object'],
     [{ source: file('flat.json', '{"gpt-4o": 1}') }, `${join(directory, 'flat.json')}: gpt-4o`, 'must be an object'],
     [
       { source: file('word.json', '{"gpt-4o": {"input_cost_per_token": "cheap"}}') },
       `${join(directory, 'word.json')}: gpt-4o.input_cost_per_token`,
-      'non-negative number',
+      'number of at least 0',
     ],
     [
       { source: file('less.json', '{"a": {"output_cost_per_token_above_200k_tokens": -1}}') },
       `${join(directory, 'less.json')}: a.output_cost_per_token_above_200k_tokens`,
-      'non-negative number',
+      'number of at least 0',
     ],
     [
       { source: file('dev.json', '{"openai": {"models": {"m": {"cost": {"input": "1"}}}}}') },
       `${join(directory, 'dev.json')}: openai.models.m.cost.input`,
-      'non-negative number',
+      'number of at least 0',
     ],
     [
       { source: { openai: { models: { m: { cost: { input: 1e10 } } } } } },
@@ -334,7 +334,7 @@ describe('invalid prices and usage', () => {
     [{ overrides: { m: { inputPerMillion: -1 } } }, 'tokenCounter.pricing.overrides.m.inputPerMillion', 'from 0 to'],
     [{ overrides: { m: { outputPerMillion: 1e300 } } }, 'tokenCounter.pricing.overrides.m.outputPerMillion', 'from 0 to 1000000000'],
     [{ overrides: { m: { perRequestUsd: 1e308 } } }, 'tokenCounter.pricing.overrides.m.perRequestUsd', 'from 0 to 1000'],
-    [{ overrides: { m: { input_cost_per_token: NaN } } }, 'tokenCounter.pricing.overrides.m.input_cost_per_token', 'non-negative number'],
+    [{ overrides: { m: { input_cost_per_token: NaN } } }, 'tokenCounter.pricing.overrides.m.input_cost_per_token', 'number of at least 0'],
     [
       { overrides: { m: { tiers: [{ outputPerMillion: 1 }] as never } } },
       'tokenCounter.pricing.overrides.m.tiers[0].aboveInputTokens',

@@ -9,11 +9,11 @@ export interface ModelPricing extends TieredRates {
   readonly maxOutputTokens?: number;
 }
 
-/** Limits of a model; `null` where unknown. Frozen, because all who ask get the same object. */
+/** Limits of a model; `null` if unknown. Frozen, because all callers share the object. */
 export interface ModelLimits {
   /** Input limit in tokens, not input and output together. */
   readonly contextWindow: number | null;
-  /** Output limit in tokens, `null` where unknown. */
+  /** Output limit in tokens; `null` if unknown. */
   readonly maxOutputTokens: number | null;
   /**
    * Source of each figure: `overrides`, the path of the price file, `source` for an object, or
@@ -41,7 +41,7 @@ export interface PriceSource {
   lookup(model: string): ModelPricing | undefined;
 }
 
-/** A source that knows its models, such as a file. */
+/** A source with a list of its models, such as a file. */
 export interface ListedPrices extends PriceSource {
   entries(): Iterable<readonly [model: string, pricing: ModelPricing]>;
 }
@@ -49,7 +49,7 @@ export interface ListedPrices extends PriceSource {
 /** Checks a number of tokens: a non-negative integer. */
 function checkTokens(path: string, value: unknown): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new InvalidArgumentError(path, value, 'must be a non-negative integer');
+  throw new InvalidArgumentError(path, value, 'must be an integer of at least 0');
 }
 
 const DETAILS = [

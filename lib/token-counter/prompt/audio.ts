@@ -24,7 +24,7 @@ export function mostSeconds(recording: Buffer): number {
 
 function wavSeconds(head: Buffer, bytes: number): number | undefined {
   if (head.length < WAV_HEADER || head.toString('latin1', 0, 4) !== 'RIFF' || head.toString('latin1', 8, 12) !== 'WAVE') return undefined;
-  // Players go by the samples, whatever the byte rate next to them says.
+  // Players use the samples and ignore the stated byte rate.
   const bytesPerSecond = Math.min(head.readUInt32LE(28), head.readUInt32LE(24) * head.readUInt16LE(32), MOST_BYTES_PER_SECOND);
   return bytesPerSecond === 0 ? undefined : Math.max(0, bytes - WAV_HEADER) / bytesPerSecond;
 }

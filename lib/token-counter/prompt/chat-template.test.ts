@@ -29,8 +29,8 @@ describe('ChatTemplate', () => {
 
   it.each<[string, readonly object[], readonly unknown[] | null, RegExp]>([
     ['an image', [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }], null, /parts that are not text/],
-    ["tools in Anthropic's shape", [{ role: 'user', content: 'Hi' }], [{ name: 'weather', input_schema: {} }], /OpenAI's shape/],
-    ['what the template refuses', [{ role: 'robot', content: 'Hi' }], null, /the template rejects it: .*unknown role/],
+    ["tools in Anthropic's shape", [{ role: 'user', content: 'Hi' }], [{ name: 'weather', input_schema: {} }], /OpenAI's format/],
+    ['what the template refuses', [{ role: 'robot', content: 'Hi' }], null, /the template cannot be rendered \(.*unknown role/],
   ])('tells why it cannot render %s', (_, messages, tools, refusal) => {
     expect(template.render(messages, tools)).toEqual({ refusal: expect.stringMatching(refusal) as string });
   });
@@ -50,6 +50,6 @@ describe('ChatTemplate', () => {
 
   it('refuses a template that is not valid', () => {
     const broken = new ChatTemplate({ template: '{% for %}', bosToken: '', eosToken: '' });
-    expect(broken.render([{ role: 'user', content: 'Hi' }], null).refusal).toMatch(/^the template rejects it/);
+    expect(broken.render([{ role: 'user', content: 'Hi' }], null).refusal).toMatch(/^the template cannot be rendered/);
   });
 });

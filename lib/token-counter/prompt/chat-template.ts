@@ -1,5 +1,5 @@
 import type * as Jinja from '@huggingface/jinja';
-import { isObject } from '../../common/objects.js';
+import { isObject, jsonIn } from '../../common/objects.js';
 import { errorMessage } from '../../common/errors.js';
 import { isInstalled, loadOptionalPackage } from '../../common/optional-package.js';
 import type { ChatTemplateSource } from '../tokenizers/chat-template-file.js';
@@ -26,7 +26,7 @@ export class ChatTemplate {
     if (messages.some((message) => plainMessage(message, '', true) === undefined))
       return { refusal: 'messages have parts that are not text' };
     if ((tools?.length ?? 0) > 0 && !/\btools\b/.test(template)) return { refusal: 'the template does not support tools' };
-    if (tools?.some((tool) => !isObject(tool) || !isObject(tool.function)) === true) return { refusal: "tools are not in OpenAI's shape" };
+    if (tools?.some((tool) => !isObject(tool) || !isObject(tool.function)) === true) return { refusal: "tools are not in OpenAI's format" };
     let refusal: string | undefined = undefined;
     const hasObjects = !JOINS_ARGUMENTS.test(template);
     for (const none of TELLS_NONE.test(template) ? ([null, ''] as const) : ([''] as const)) {
@@ -36,7 +36,7 @@ export class ChatTemplate {
         const given = { messages: plain, tools: tools ?? null, add_generation_prompt: true };
         return { text: this.compiled.render({ ...given, bos_token: bosToken, eos_token: eosToken }) };
       } catch (error) {
-        refusal ??= `the template rejects it: ${errorMessage(error)}`;
+        refusal ??= `the template cannot be rendered (${errorMessage(error)})`;
       }
     }
     return { refusal };
@@ -76,9 +76,6 @@ function textOf(content: unknown, none: '' | null): string | null | undefined {
 
 function plainCall(call: unknown): unknown {
   if (!isObject(call) || !isObject(call.function) || typeof call.function.arguments !== 'string') return call;
-  try {
-    return { ...call, function: { ...call.function, arguments: JSON.parse(call.function.arguments) as unknown } };
-  } catch {
-    return call;
-  }
+  const given = jsonIn(call.function.arguments);
+  return given === undefined ? call : { ...call, function: { ...call.function, arguments: given } };
 }

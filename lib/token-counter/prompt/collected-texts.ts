@@ -32,7 +32,7 @@ export class CollectedTexts implements LongTextCounter {
   count(text: string): number | undefined {
     const index = this.texts.indexOf(text);
     if (index < 0) return undefined;
-    // Escaped it may be longer than the text: the error is for the text itself.
+    // With escapes, it can be longer than the text, and the error is about the text itself.
     if (this.lengthOf(index) > this.maxTextLength) throw new InvalidArgumentError('text', NO_VALUE, 'may be too long');
     this.places.push(index);
     return 0;

@@ -32,7 +32,7 @@ const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
       countSource(part.source, `${path}.source`, { context, kind: 'document', depth }),
   ],
   ['thinking', (part, _, context) => countText(part.thinking, context)],
-  // Encrypted, or a file that only the provider has: the cost is unknown.
+  // The cost of encrypted content, or of a file that only the provider has, is unknown.
   ...['redacted_thinking', 'container_upload'].map((type): [string, PartCounter] => [type, (_, __, context) => countUnknown(context)]),
   ...['tool_use', 'server_tool_use', 'mcp_tool_use'].map((type): [string, PartCounter] => [type, countToolUse]),
   ...['tool_result', 'mcp_tool_result', 'web_search_tool_result', 'web_fetch_tool_result', 'compaction'].map(
@@ -108,7 +108,7 @@ function countToolUse(part: Part, path: string, context: PromptContext): number 
 function countImageUrl(image: unknown, outerDetail: unknown, path: string, context: PromptContext): number {
   const url = isObject(image) ? image.url : image;
   const detail = (isObject(image) ? image.detail : undefined) ?? outerDetail ?? 'auto';
-  // The Responses API may name an uploaded file instead of a URL.
+  // In the Responses API, it can be an uploaded file instead of a URL.
   if (url !== undefined && url !== null && typeof url !== 'string')
     throw new InvalidArgumentError(path, url, 'must be a URL, or an object with a url');
   context.reads?.note('part', image);

@@ -51,7 +51,7 @@ class TileRule implements ImageRule {
 class EditRule implements ImageRule {
   private readonly tiles = new TileRule(65, 129, 512);
 
-  /** @param isHigh the fidelity where none is asked for */
+  /** @param isHigh the fidelity if none is asked for */
   constructor(private readonly isHigh: boolean) {}
 
   tokens(size: ImageDimensions, detail: ImageDetail): number {
@@ -96,7 +96,7 @@ class PatchRule implements ImageRule {
   }
 
   private billed(patches: number): number {
-    // 920 patches at 1.2 are 1104 tokens, whatever the fraction of their product.
+    // 920 patches at 1.2 are 1104 tokens; the product's fraction is dropped.
     return Math.ceil(Number((patches * this.factor).toFixed(6)));
   }
 }
@@ -157,7 +157,7 @@ export const GEMINI_TILES: ImageRule = {
   most: () => GEMINI_TILE * 24,
 };
 
-/** Gemini 3: a budget for each resolution, whatever the size. */
+/** Gemini 3: a budget for each resolution, regardless of the size. */
 const GEMINI_BUDGETS: Readonly<Record<ImageDetail, number>> = { low: 280, medium: 560, auto: 1120, high: 1120, original: 2240 };
 export const GEMINI_FIXED: ImageRule = { tokens: (_, detail) => GEMINI_BUDGETS[detail], most: (detail) => GEMINI_BUDGETS[detail] };
 

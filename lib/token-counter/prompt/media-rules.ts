@@ -1,6 +1,6 @@
 import { GEMINI_FIXED, GEMINI_TILES, imageRuleOf, type ImageRule } from './image-rules.js';
 
-/** How a model's provider counts what is not text. */
+/** How a model's provider counts media. */
 export interface MediaRules {
   readonly images: ImageRule;
   readonly audioTokensPerSecond: number;

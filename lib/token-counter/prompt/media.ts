@@ -8,7 +8,7 @@ import { imageDimensions } from './image-dimensions.js';
 export interface BinaryData {
   /** Base64 or a `data:` URL; `undefined` for what only the provider has. */
   readonly data: string | undefined;
-  /** Of data that is no `data:` URL. */
+  /** For data that is not a `data:` URL. */
   readonly mimeType?: unknown;
 }
 

@@ -151,7 +151,7 @@ function countToolCalls(calls: unknown, path: string, context: PromptContext): n
     if (!isObject(call)) throw new InvalidArgumentError(`${path}[${i}]`, call, 'must be an object');
     context.reads?.note('part', call);
     context.reads?.note('part', call.function ?? call.custom);
-    // A text in OpenAI's API, an object in Ollama's.
+    // A string in OpenAI's API, an object in Ollama's.
     if (isObject(call.function)) tokens += countJson(call.function.arguments, `${path}[${i}].function.arguments`, context);
     else if (isObject(call.custom)) tokens += countJson(call.custom.input, `${path}[${i}].custom.input`, context);
     else throw new InvalidArgumentError(`${path}[${i}]`, call, 'must have a function or a custom tool');

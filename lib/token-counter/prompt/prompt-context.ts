@@ -15,7 +15,7 @@ export interface LongTexts {
   textAt(index: number): string;
 }
 
-/** Counts them for a context. */
+/** Counts these values in a context. */
 export interface LongTextCounter {
   /** The text that a string of the body stands for. */
   textOf(text: string): string;
@@ -28,13 +28,13 @@ export interface PromptContext {
   readonly model: ModelFacts;
   /** Counts ordinary text. */
   readonly count: (text: string) => number;
-  /** Tokens of the chat as the model's template renders it; `undefined` where it cannot. */
+  /** Tokens of the chat as the model's template renders it; `undefined` if it cannot. */
   readonly rendered?: (messages: readonly object[], tools: readonly unknown[] | null | undefined) => number | undefined;
   /** Of a body whose long texts are bytes. */
   readonly long?: LongTextCounter;
   /**
-   * For limits: records what the rules count, so that `PromptRest` counts everything else. Without
-   * it parts of unknown type are rejected and unknown fields count 0.
+   * For limits: records the parts that rules have counted, so that `PromptRest` counts everything
+   * else. Without it, parts of unknown type are rejected, and unknown fields count 0.
    */
   readonly reads?: PromptReads;
   /** Set when a part was estimated: an image of unknown size, audio, a binary document. */
@@ -86,13 +86,13 @@ export function countJson(value: unknown, path: string, context: PromptContext):
   return json === undefined ? 0 : context.count(json);
 }
 
-/** A structure as JSON; `undefined` for what is none. @throws InvalidArgumentError for cycles */
+/** A structure as JSON; `undefined` for other values. @throws InvalidArgumentError for cycles */
 export function jsonOf(value: unknown, path: string, { long }: PromptContext): string | undefined {
   try {
     if (long === undefined) return JSON.stringify(value);
     return JSON.stringify(value, (_, each: unknown) => (typeof each === 'string' ? long.textOf(each) : each));
   } catch (error) {
     // Cycles, BigInt, stack overflow.
-    throw new InvalidArgumentError(path, value, `must be JSON (${(error as Error).message.split('\n', 1)[0]})`);
+    throw new InvalidArgumentError(path, value, `must be valid JSON (${(error as Error).message.split('\n', 1)[0]})`);
   }
 }

@@ -74,8 +74,8 @@ export function addsToPrompt(body: Body): boolean {
 }
 
 /** Whether a body without a prompt requests a ranking of documents. */
-export function isRerank({ model, query, documents, messages, input, prompt }: Body): boolean {
-  if ((messages ?? input ?? prompt) !== undefined) return false;
+export function isRerank({ model, query, documents, messages, input, prompt, contents }: Body): boolean {
+  if ((messages ?? input ?? prompt ?? contents) !== undefined) return false;
   return typeof model === 'string' && (query ?? undefined) !== undefined && (documents ?? undefined) !== undefined;
 }
 
@@ -104,7 +104,7 @@ function lengthUpTo(most: number, value: unknown, context?: PromptContext, depth
  * of every kind, keys and numbers included, and fields of any API.
  */
 export class PromptRest {
-  /** UTF-16 code units of what it has counted. */
+  /** UTF-16 code units counted so far. */
   private units = 0;
   private walked = 0;
 

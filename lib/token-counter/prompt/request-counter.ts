@@ -19,7 +19,7 @@ type Body = Readonly<Record<string, unknown>>;
 
 /** As engines take limits: no text has more tokens. */
 const LARGEST_LIMIT = 0xffffffff;
-/** Counted once per model: each message has one. */
+/** Counted once per model, because each message has one. */
 const ROLES: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function', 'model']);
 const LONGEST_ROLE = 9;
 

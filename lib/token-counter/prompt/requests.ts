@@ -2,6 +2,7 @@ import { isObject } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { nextTurn } from '../../common/next-turn.js';
 import { countContent } from './content-parts.js';
+import { countParts } from './gemini-parts.js';
 import { countMessages, isSystemMessage, messageOverhead, promptOverhead, type ChatMessage } from './messages.js';
 import { countJson, countString, type PromptContext } from './prompt-context.js';
 import { isRerank, PromptRest } from './prompt-rest.js';
@@ -36,6 +37,7 @@ export interface RequestTokens {
  * Counts the prompt tokens of a request body in OpenAI's style:
  * - chat: `messages` with `tools`, `tool_choice`, the older `functions`, Anthropic's `system`;
  * - Responses: `input` items and `instructions`;
+ * - Google's `contents` and `systemInstruction`;
  * - embeddings (`input`) and completions (`prompt`): a text, several, or token ids. A plain text
  *   counts alone.
  *
@@ -70,6 +72,7 @@ function countPrompt(body: Body, context: PromptContext): number {
     if (isResponses(body)) return countResponses(body, context);
     if (body.input !== undefined) return countInputs(body.input, 'input', context);
     if (body.prompt !== undefined) return countInputs(body.prompt, 'prompt', context);
+    if (body.contents !== undefined) return countContents(body, context);
     if (context.reads !== undefined && isRerank(body)) return 0;
     throw new InvalidArgumentError('messages', undefined, 'must be set (or input, or prompt)');
   } catch (error) {
@@ -82,8 +85,21 @@ function countPrompt(body: Body, context: PromptContext): number {
   }
 }
 
-function hasPrompt({ messages, input, prompt }: Body): boolean {
-  return (messages ?? input ?? prompt ?? undefined) !== undefined;
+function hasPrompt({ messages, input, prompt, contents }: Body): boolean {
+  return (messages ?? input ?? prompt ?? contents ?? undefined) !== undefined;
+}
+
+/** A request of Google's `:generateContent`, whose turns have parts. */
+function countContents(body: Body, context: PromptContext): number {
+  const { contents, tools } = body;
+  const turns = typeof contents === 'string' ? [{ role: 'user', content: contents }] : contents;
+  const system = body.systemInstruction ?? body.system_instruction;
+  let tokens = 0;
+  if (isObject(system) && Array.isArray(system.parts)) {
+    context.reads?.note('part', system);
+    tokens += messageOverhead('system', context.model) + countParts(system.parts, 'systemInstruction.parts', context);
+  }
+  return tokens + countMessages(turns as ChatMessage[], context, { tools: tools as readonly Tool[] | undefined });
 }
 
 function isResponses(body: Body): boolean {

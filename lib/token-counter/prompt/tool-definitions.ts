@@ -20,7 +20,7 @@ const ANY = 'any';
  */
 export class ToolDefinitions {
   private readonly lines: string[] = [];
-  /** Whether a tool has parts that only its provider knows. */
+  /** Whether a tool has parts that are known only to its provider. */
   hasUnseen = false;
 
   constructor(readonly context: PromptContext) {}

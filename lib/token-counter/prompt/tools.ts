@@ -103,7 +103,7 @@ function addTool(definitions: ToolDefinitions, tool: unknown, path: string, dept
   if (Array.isArray(tool.tools)) addEach(definitions, tool.tools, `${path}.tools`, depth + 1);
 }
 
-/** Tools of the request. What the provider adds to the prompt for its own is not known. */
+/** Tools of the request. The tokens that a provider adds for its own tools are unknown. */
 const OWN_TYPES: ReadonlySet<string> = new Set(['function', 'custom', 'namespace']);
 
 /** Of a custom tool's input. How it is shown to the model is not published. */

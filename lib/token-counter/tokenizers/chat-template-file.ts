@@ -1,3 +1,4 @@
+import { jsonIn } from '../../common/objects.js';
 import { dirname, join } from 'node:path';
 import { readRegularFileSync } from '../../common/regular-file.js';
 
@@ -24,7 +25,7 @@ interface TokenizerConfig {
  */
 export function readChatTemplate(tokenizerFile: string): ChatTemplateSource | undefined {
   const folder = dirname(tokenizerFile);
-  const config = parsed(textOf(join(folder, TOKENIZER_CONFIG_FILE)));
+  const config = (jsonIn(textOf(join(folder, TOKENIZER_CONFIG_FILE)) ?? '') ?? {}) as TokenizerConfig;
   const source = textOf(join(folder, CHAT_TEMPLATE_FILE)) ?? templateIn(config);
   return source === undefined ? undefined : { template: source, bosToken: tokenOf(config.bos_token), eosToken: tokenOf(config.eos_token) };
 }
@@ -34,14 +35,6 @@ function textOf(file: string): string | undefined {
     return readRegularFileSync(file).toString();
   } catch {
     return undefined;
-  }
-}
-
-function parsed(text: string | undefined): TokenizerConfig {
-  try {
-    return (JSON.parse(text ?? '{}') ?? {}) as TokenizerConfig;
-  } catch {
-    return {};
   }
 }
 

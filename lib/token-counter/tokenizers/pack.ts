@@ -200,7 +200,7 @@ function derivedOf(tables: NumberedTokens, partsOf: (id: number) => readonly [nu
     let prefix = -1;
     for (let to = end - 1; to > start && prefix < 0; to--) prefix = vocabulary.find(source, hashes, start, to);
     const parts = prefix < 0 ? [id, id] : partsOf(id);
-    // A character's last byte follows what comes before it.
+    // A character's last byte depends on the bytes before it.
     derived[id * 3] = parts?.[0] ?? vocabulary.find(source, hashes, start, end - 1);
     derived[id * 3 + 1] = parts?.[1] ?? vocabulary.find(source, hashes, end - 1, end);
     derived[id * 3 + 2] = prefix < 0 ? id : prefix;

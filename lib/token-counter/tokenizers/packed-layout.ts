@@ -28,7 +28,7 @@ import {
 const MAGIC = 0x544c464e;
 /** Raised whenever a packed file of before would be read wrongly. */
 export const PACKED_VERSION = 3;
-/** Raised with what is packed: files that were packed before are packed again. */
+/** Incremented when the packed data changes, so that older files are packed again. */
 export const PACKED_CONTENT = 1;
 const CRC_END = 12;
 const FLAGS_AT = CRC_END + 4;
@@ -174,7 +174,7 @@ export class PackedTokenizer {
   /** Of those that ask something of the text around them, by id. */
   readonly bounds: ReadonlyMap<number, TokenBounds>;
   /**
-   * The same for a text that follows a special token: without a space in front. `undefined` where
+   * The same for a text that follows a special token: without a space in front. `undefined` if
    * that makes no difference.
    */
   readonly continued: PackedTokenizer | undefined = undefined;
@@ -212,7 +212,7 @@ export class PackedTokenizer {
     let at = added.end + 4;
     this.lengths = data.subarray(at, at + ids);
     at += ids;
-    // Behind the bytes: three ids of each token, the bitmap, the padding.
+    // After the bytes: three ids per token, the bitmap, the padding.
     const bytes = data.length - at - ids * 12 - PAIR_BITMAP_BYTES - PADDING_BYTES;
     this.tokenBytes = data.subarray(at, at + bytes);
     this.plain = added.plain;

@@ -13,7 +13,7 @@ function keep(packed: Buffer, file: string): string | undefined {
   try {
     mkdirSync(dirname(file), { recursive: true });
     removePart(part);
-    // Never through a link that another user of the folder has put in its place.
+    // Never follow a link that another user of the folder may have put there.
     writeFileSync(part, packed, { flag: 'wx' });
     renameSync(part, file);
     return undefined;

@@ -57,7 +57,10 @@ export async function openTokenizer(source: ResolvedTokenizer, { cacheFolder, is
   }
   const { packed, error, notKept } = await packInThread({ file: source.file, split: source.split, target, isNative });
   if (packed === undefined) throw new Error(error);
-  if (notKept !== undefined) warn(`Tokenizer ${source.name}: cannot write ${target} (${notKept}); it will be packed again at each start`);
+  if (notKept !== undefined)
+    warn(
+      `Tokenizer ${source.name}: cannot write ${target} (${notKept}); make its folder writable, otherwise each start packs the tokenizer again`,
+    );
   const opened = await inTurns(PackedTokenizer.opening(source.name, key, Buffer.from(packed.buffer as ArrayBuffer)));
   if (opened === undefined) throw new Error('the packed tokenizer is damaged');
   return opened;

@@ -140,7 +140,7 @@ function portionEnd(text: string, at: number): number {
   if (last >= text.length) return text.length;
   for (let end = last; end > at + PORTION_UNITS / 2; end--)
     if (text.charCodeAt(end) === BLANK && text.slice(end - 1, end).trim() !== '') return end;
-  // A surrogate pair is not cut.
+  // Does not split a surrogate pair.
   return (text.charCodeAt(last) & 0xfc00) === 0xdc00 ? last - 1 : last;
 }
 

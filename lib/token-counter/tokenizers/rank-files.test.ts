@@ -69,9 +69,9 @@ describe('a .tiktoken file', () => {
       expect(() => open('bad', write('tiktoken.model', text), split)).toThrow(
         expect.objectContaining({ code: 'UNSUPPORTED_TOKENIZER', message }),
       );
-    refused(lines.join('\n'), undefined, 'split: must define how text is split for a .tiktoken file, got undefined');
+    refused(lines.join('\n'), undefined, 'split: must be the pattern that splits text, if the file is a .tiktoken file, got undefined');
     const neither =
-      'tiktoken.model: must be a tokenizer.json, a tekken.json or a .tiktoken file (of a SentencePiece model, use the tokenizer.json), got ';
+      'tiktoken.model: must be a tokenizer.json, a tekken.json or a .tiktoken file (for a SentencePiece model, use its tokenizer.json), got ';
     refused('\n\u000e\n\u0005<unk>\u0015\0\0\0\0', 'kimi', `${neither}"\\n\\u000e\\n\\u0005<unk>\\u0015\\u0000\\u0000\\u0000\\u0000"`);
     refused('', undefined, `${neither}""`);
     refused(`${lines[0]}\nIQ==\n`, 'kimi', 'line 2: must be a token in Base64 and its rank, got "IQ=="');
@@ -116,6 +116,6 @@ describe('tekken.json', () => {
     refused({ vocab: file.vocab.slice(0, 100) }, 'model.vocab', 'must have a token for each byte');
     refused({ special_tokens: [null] }, 'special_tokens[0]', 'must have a rank and a text');
     refused({ special_tokens: {} }, 'special_tokens', 'must be an array');
-    expect(() => open('bad', write('tekken.json', '{"config": '))).toThrow('tekken.json: must be JSON (');
+    expect(() => open('bad', write('tekken.json', '{"config": '))).toThrow('tekken.json: must be valid JSON (');
   });
 });

@@ -10,9 +10,9 @@ import { TokenizerError, type SplitName, type TokenizerModel } from './tokenizer
 
 const JSON_STARTS_WITHIN = 64;
 const LONGEST_FIRST_LINE = 1 << 14;
-const NO_TOKENIZER = 'must be a tokenizer.json, a tekken.json or a .tiktoken file (of a SentencePiece model, use the tokenizer.json)';
+const NO_TOKENIZER = 'must be a tokenizer.json, a tekken.json or a .tiktoken file (for a SentencePiece model, use its tokenizer.json)';
 
-/** Reads the megabytes of a `tokenizer.json` several times faster; `null` where it cannot. */
+/** Reads the megabytes of a `tokenizer.json` several times faster; `null` if it cannot. */
 export type NativeReader = Pick<NativeBinding, 'readVocabulary'>;
 
 /**
@@ -24,8 +24,9 @@ export function readTokenizer(file: string, split: SplitName | undefined, native
   if (!isJson(data)) {
     const head = data.toString('utf8', 0, LONGEST_FIRST_LINE);
     if (!isTiktoken(head)) throw new TokenizerError(basename(file), head.slice(0, 20), NO_TOKENIZER);
-    if (split === undefined) throw new TokenizerError('split', split, 'must define how text is split for a .tiktoken file');
-    // Beside a `.tiktoken` file it has the added tokens of the model.
+    if (split === undefined)
+      throw new TokenizerError('split', split, 'must be the pattern that splits text, if the file is a .tiktoken file');
+    // Next to a `.tiktoken` file, it contains the model's added tokens.
     const config = join(dirname(file), TOKENIZER_CONFIG_FILE);
     return readTiktoken(data.toString(), split, existsSync(config) ? readAddedById(parsed(config, readRegularFileSync(config))) : []);
   }
@@ -44,6 +45,6 @@ function parsed(file: string, data: Buffer): unknown {
   try {
     return JSON.parse(data.toString());
   } catch (error) {
-    throw new TokenizerError(basename(file), NO_VALUE, `must be JSON (${(error as Error).message.slice(0, 80)})`);
+    throw new TokenizerError(basename(file), NO_VALUE, `must be valid JSON (${(error as Error).message.slice(0, 80)})`);
   }
 }

@@ -32,7 +32,7 @@ export function spannedPairs(tokens: Iterable<Uint8Array>, withAscii: boolean, w
       if ((byte & 0xc0) === 0x80) continue;
       if (at > 0) {
         const isWhole = start >= 0 && characterLength(token[start]) === at - start;
-        // Only the last byte of the character before is in the token.
+        // The token contains only the last byte of the previous character.
         const left = isWhole ? keyOf(token, start, at) : 0x0100_0000 | token[at - 1];
         const end = at + characterLength(byte);
         if (isWhole && at - start === 1 && !withAscii) {
@@ -61,7 +61,7 @@ function keepWhole(bitmap: Buffer, token: Uint8Array): void {
   let start = token.length - 1;
   while ((token[start] & 0xc0) === 0x80) start--;
   const column = pairHash(keyOf(token, start, token.length), 0) & ((1 << LINE_BITS) - 1);
-  // Behind ASCII nothing is cut.
+  // After ASCII, nothing is cut.
   if (token[start] < 0x80) return;
   for (let line = 0; line < 1 << (PAIR_HASH_BITS - LINE_BITS); line++) {
     const bit = (line << LINE_BITS) | column;

@@ -20,7 +20,7 @@ function o200k(upper: string, lower: string, contractions: string, digits: strin
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 const OTHERS = '[^\\s\\p{L}\\p{N}]';
 
-/** The known patterns, each as a list of passes: every pass splits what the one before has left. */
+/** The known patterns, each as a list of passes: every pass splits the rest of the previous one. */
 const PATTERNS: ReadonlyMap<string, SplitName> = new Map<string, SplitName>([
   [key(GPT2), 'gpt2'],
   [key(cl100k('\\p{L}', '\\p{N}{1,3}', OTHERS)), 'cl100k'],

@@ -46,7 +46,7 @@ describe('readTokenizerJson', () => {
     [
       { ...fixture('characters'), model: { ...fixture('characters').model, ignore_merges: true } },
       'model.ignore_merges',
-      'must be false for a vocabulary of characters',
+      'must be false for a character vocabulary',
     ],
     [inModel({ dropout: 0.1 }), 'model.dropout', 'must be 0'],
     [inModel({ unk_token: '<unk>' }), 'model.unk_token', 'must be null'],
@@ -67,7 +67,7 @@ describe('readTokenizerJson', () => {
     [beside({ normalizer: { type: 'Lowercase' } }), 'normalizer', 'must be NFC, NFKC or the rules for U+2581'],
     [beside({ pre_tokenizer: { type: 'ByteLevel', add_prefix_space: true } }), 'pre_tokenizer', 'must be Split, Digits'],
     [beside({ pre_tokenizer: null }), 'pre_tokenizer', 'must end with ByteLevel'],
-    [removing('cl100k', { invert: false }), 'pre_tokenizer.pretokenizers[0]', 'must be a regular expression whose matches are isolated'],
+    [removing('cl100k', { invert: false }), 'pre_tokenizer.pretokenizers[0]', 'must be a regular expression with isolated matches'],
     [removing('deepseek', { invert: true }), 'pre_tokenizer.pretokenizers[2]', 'must be the only split'],
   ])('refuses a damaged or unknown part with its path and the rule (%#)', (file, path, rule) => {
     const message = expect.stringContaining(`${path}: ${rule}`) as string;

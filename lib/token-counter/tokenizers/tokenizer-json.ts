@@ -16,7 +16,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** The character that stands for a space. */
 const METASPACE = '\u2581';
-/** Any other byte-level pre-tokenizer splits by this pattern if it is told to. */
+/** The pattern of any other byte-level pre-tokenizer with `use_regex`. */
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /**
@@ -55,9 +55,9 @@ function checkModel(model: Json): void {
   for (const key of ['continuing_subword_prefix', 'end_of_word_suffix'])
     if (typeof model[key] === 'string' && model[key] !== '') throw new TokenizerError(`model.${key}`, model[key], 'must be empty');
   if (isFallback === true && model.ignore_merges === true)
-    throw new TokenizerError('model.ignore_merges', true, 'must be false for a vocabulary of characters');
+    throw new TokenizerError('model.ignore_merges', true, 'must be false for a character vocabulary');
   if (isFallback !== true && typeof unknown === 'string' && unknown !== '')
-    throw new TokenizerError('model.unk_token', unknown, 'must be null for a vocabulary that has all bytes');
+    throw new TokenizerError('model.unk_token', unknown, 'must be null for a vocabulary with all bytes');
 }
 
 interface Normalizer {
@@ -101,7 +101,7 @@ function byteLevel(value: unknown): Split {
     else if (step.type === 'ByteLevel' && step.add_prefix_space !== true) {
       isByteLevel = true;
       if (step.use_regex !== false) passes.push(GPT2);
-    } else throw new TokenizerError(path, step.type, 'must be Split, Digits one by one or ByteLevel without a prefix');
+    } else throw new TokenizerError(path, step.type, 'must be Split, Digits with individual digits, or ByteLevel without a prefix space');
   }
   if (!isByteLevel) throw new TokenizerError('pre_tokenizer', value, 'must end with ByteLevel, or the model must have byte_fallback');
   if (removing !== undefined && passes.length > 1) throw new TokenizerError(removing, 'Removed', 'must be the only split');
@@ -116,7 +116,7 @@ function regexOf({ pattern, behavior, invert }: Json, path: string): string {
   const regex = record(pattern, `${path}.pattern`).Regex;
   const isIsolating = invert === true ? behavior === 'Removed' : behavior === 'Isolated';
   if (typeof regex !== 'string' || !isIsolating)
-    throw new TokenizerError(path, behavior, 'must be a regular expression whose matches are isolated');
+    throw new TokenizerError(path, behavior, 'must be a regular expression with isolated matches');
   return regex;
 }
 

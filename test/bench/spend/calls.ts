@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallRecord } from '../../../lib/index.js';
 import type { SpendLog } from '../../../lib/spend/spend-log.js';
 import type { SpendLogOptions } from '../../../lib/spend/spend-log.options.js';
@@ -33,6 +34,9 @@ const PRINCIPAL = {
 };
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Calls between two pauses, and their length: the log writes a batch of 1,000 rows each 100 ms. */
+const CALLS_AT_ONCE = 1_000;
+const PAUSE_MS = 105;
 
 /** Calls whose provider answers at once: alone, with their records, with the spend log. */
 export function openTasks(): { readonly tasks: readonly Task[]; close(): Promise<void> } {
@@ -45,9 +49,9 @@ export function openTasks(): { readonly tasks: readonly Task[]; close(): Promise
   let bytes = 0;
   const spend = {
     // What a driver does before it sends.
-    write: (rows: readonly string[]) => {
-      bytes += Buffer.from(`[${rows.join(',')}]`).length;
-      return Promise.resolve(rows.length);
+    write: (rows: readonly string[] | Buffer) => {
+      bytes += Buffer.from(Buffer.isBuffer(rows) ? rows : `[${rows.join(',')}]`).length;
+      return Promise.resolve(0);
     },
     isRejection: () => false,
     createMonths: () => Promise.resolve(),
@@ -66,6 +70,7 @@ export function openTasks(): { readonly tasks: readonly Task[]; close(): Promise
         setPrincipal(request, PRINCIPAL);
         await llm.client.execute('group', () => answer, { request });
         if (i % 50 === 0) await turn();
+        if (i % CALLS_AT_ONCE === 0) await sleep(PAUSE_MS);
       }
       stop?.();
     },
@@ -76,6 +81,8 @@ export function openTasks(): { readonly tasks: readonly Task[]; close(): Promise
       await log.close();
       await llm.close();
       if (bytes === 0) throw new Error('the spend log wrote nothing');
+      const { dropped } = log.health() as { readonly dropped?: unknown };
+      if (dropped !== 0) throw new Error(`the spend log dropped ${String(dropped)} calls, which cost less than others`);
     },
   };
 }

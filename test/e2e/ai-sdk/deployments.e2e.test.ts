@@ -186,7 +186,7 @@ describe('a deployment by a model of the AI SDK', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(pulled).toBeLessThan(100);
     for await (const chunk of answer) if (chunk.choices.length > 0) break;
-    await until(() => cancelled && llm.client.callsUnderWay === 0);
+    await until(() => cancelled && llm.client.callsInFlight === 0);
   });
 
   it('ends the request of a provider of the SDK when the call is cancelled', async () => {
@@ -198,7 +198,7 @@ describe('a deployment by a model of the AI SDK', () => {
     await until(() => state.asked === 1);
     controller.abort();
     await failed;
-    await until(() => state.closed === 1 && llm.client.callsUnderWay === 0);
+    await until(() => state.closed === 1 && llm.client.callsInFlight === 0);
   });
 
   it('embeds in as many calls as its model needs', async () => {

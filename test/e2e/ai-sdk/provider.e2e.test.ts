@@ -108,7 +108,7 @@ describe('a model', () => {
     expect([language.modelId, embedding.modelId]).toEqual(['openai', 'openai']);
     const registry = createProviderRegistry({ groups: provider });
     expect((await generateText({ model: registry.languageModel('groups:openai'), prompt: 'Hi' })).text).toBe('Hi.');
-    expect(() => chain.models.imageModel('openai')).toThrow('the AI SDK provider does not support');
+    expect(() => chain.models.imageModel('')).toThrow('modelGroup: must be a non-empty string');
     expect(() => chain.models('')).toThrow('modelGroup: must be a non-empty string');
     expect(() => createFastLiteLLM(chain.llm, { rateLimits: 'a' } as object)).toThrow('settings.rateLimits');
     expect(() => createFastLiteLLM(undefined as never)).toThrow('llm: must be an object');
@@ -194,7 +194,7 @@ describe('a call that fails', () => {
     for await (const part of fullStream) types.push(part.type);
     expect(types).toEqual(expect.arrayContaining(['text-delta', 'error', 'finish']));
     expect(await finishReason).toBe('error');
-    await until(() => llm.client.callsUnderWay === 0);
+    await until(() => llm.client.callsInFlight === 0);
   });
 });
 
@@ -213,7 +213,7 @@ describe('a call that is aborted', () => {
     await until(() => state.asked === 1);
     controller.abort();
     await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
-    await until(() => state.closed === 1 && llm.client.callsUnderWay === 0);
+    await until(() => state.closed === 1 && llm.client.callsInFlight === 0);
   });
 
   it('ends in the middle of a stream', async () => {
@@ -225,14 +225,14 @@ describe('a call that is aborted', () => {
       if (part.type === 'text-delta') controller.abort();
     }
     expect(types.at(-1)).toBe('abort');
-    await until(() => state.closed === 1 && llm.client.callsUnderWay === 0);
+    await until(() => state.closed === 1 && llm.client.callsInFlight === 0);
   });
 
   it('ends when its stream is cancelled before it is read', async () => {
     const { llm, state, models } = await start();
     const { stream } = await models('m').doStream({ prompt: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }] });
     await stream.cancel();
-    await until(() => state.closed === 1 && llm.client.callsUnderWay === 0);
+    await until(() => state.closed === 1 && llm.client.callsInFlight === 0);
   });
 
   it('is not begun if it was aborted before', async () => {

@@ -13,7 +13,7 @@ import ts from 'typescript';
 import { fateOfParam } from '../../../lib/router/config/litellm-keys.js';
 import { codeBlocks, codeIn, documentation, tableAfter } from '../../project/readme-document.js';
 import { root } from '../../project/sources.js';
-import { isLong } from '../../support/long.js';
+import { isComplete } from '../../support/long.js';
 import { until } from '../../support/until.js';
 
 beforeAll(() => Logger.overrideLogger(false));
@@ -217,7 +217,7 @@ describe('docs/coming-from-portkey.md', () => {
 
   // Installs Portkey's gateway, unless the bench has. No streams: Portkey 1.15.2 answers them with 500
   // on Node, because it appends to the immutable headers of a response.
-  (isLong ? it : it.skip)(
+  (isComplete ? it : it.skip)(
     'answers, retries and falls back as before it',
     async () => {
       const servers = await providers();

@@ -33,7 +33,7 @@ describe('compareImplementations', () => {
       for (const [capability, operations] of Object.entries(OPERATIONS)) {
         const [first, awaited, after] = report[capability];
         expect(first).toMatchObject({ enoughSamples: false, speedup: null });
-        expect(first.recommendation).toMatch(/^Too few samples: .* A measurement has started: try again later\.$/);
+        expect(first.recommendation).toMatch(/^Too few samples: .* A measurement has started; try again later\.$/);
         expect(awaited).toMatchObject({ enoughSamples: true, speedup: expect.any(Number) as number });
         expect([...awaited.operations].sort()).toEqual(operations);
         expect(Math.min(awaited.rust.measuredCalls, awaited.typescript.measuredCalls)).toBeGreaterThanOrEqual(20 * operations.length);
@@ -50,7 +50,7 @@ describe('compareImplementations', () => {
       for (const [first, awaited] of Object.values(compareIn(env).report)) {
         for (const each of [first, awaited]) {
           expect(each).toMatchObject({ enoughSamples: false, rust: { measuredCalls: 0 }, typescript: { measuredCalls: 0 } });
-          expect(each.recommendation).toMatch(/^Too few samples: .* needs\.$/);
+          expect(each.recommendation).toMatch(/^Too few samples: .* requires\.$/);
         }
       }
     },
@@ -70,7 +70,7 @@ describe('compareImplementations', () => {
     const recorder = { series: jest.fn() };
     await comparisons.measure('rust_routing', 'typescript_routing', recorder);
     expect(comparisons.measure('rust_routing', 'typescript_routing', recorder)).toBeUndefined();
-    expect(warnings).toEqual([expect.stringMatching(/comparing engines needs comparison\.thread\.js/)]);
+    expect(warnings).toEqual([expect.stringMatching(/comparing engines requires comparison\.thread\.js/)]);
     expect(recorder.series).not.toHaveBeenCalled();
   });
 });

@@ -168,8 +168,8 @@ describe('FastLiteLLMModule', () => {
     const { forRootAsync } = bare as unknown as typeof FastLiteLLMModule;
     const wrong = (options?: object) => () => forRootAsync.call(bare, options as never);
     expect(wrong()).toThrow(`${name}.forRootAsync: must be an object`);
-    expect(wrong({})).toThrow(`${name}.forRootAsync: needs one of useFactory, useClass, useExisting`);
-    expect(wrong({ useFactory: () => ({}), useClass: bare })).toThrow('it has useFactory and useClass');
+    expect(wrong({})).toThrow(`${name}.forRootAsync: requires exactly one of useFactory, useClass, useExisting`);
+    expect(wrong({ useFactory: () => ({}), useClass: bare })).toThrow('got useFactory and useClass');
   });
 
   it.each([

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
-import { isLong } from '../../support/long.js';
+import { isComplete } from '../../support/long.js';
 import { SampleProcess } from '../sample-app/sample-process.js';
 import { until } from '../../support/until.js';
 import type { LocalProvider } from '../../support/local-provider/local-provider.js';
@@ -51,7 +51,7 @@ describe('shutdown of the sample app', () => {
       (error: Error) => (error.cause as { code?: string }).code === 'ECONNREFUSED',
     );
 
-  it.each(isLong ? (['SIGTERM', 'SIGINT'] as const) : (['SIGTERM'] as const))(
+  it.each(isComplete ? (['SIGTERM', 'SIGINT'] as const) : (['SIGTERM'] as const))(
     'finishes the streams in flight on %s, accepts no new requests, and exits with 0',
     async (signal) => {
       await start();

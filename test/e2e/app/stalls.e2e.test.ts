@@ -19,7 +19,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
 import { engineNames } from '../../support/engine-names.js';
-import { isLong, isSampled } from '../../support/long.js';
+import { isComplete, isSampled } from '../../support/long.js';
 import { sleep } from '../../support/until.js';
 import { adapters, logger } from '../rate-limit/limited-routes.js';
 import { cpuTimer } from '../../support/cpu-time.js';
@@ -113,7 +113,7 @@ const bodies: [string, object | string, 200 | [param: string, code: string]][] =
 /** Every adapter and every engine; each with each where there is time. */
 const pairs = adapters
   .flatMap((adapter) => engineNames().map((engine) => [adapter, engine] as const))
-  .filter(([adapter, engine]) => isLong || adapter === adapters[0] || engine === engineNames().at(-1))
+  .filter(([adapter, engine]) => isComplete || adapter === adapters[0] || engine === engineNames().at(-1))
   .map((pair, row) => [...pair, row] as const);
 
 describe.each(pairs)('event loop stalls on %s with the %s engine', (adapter, engine, row) => {

@@ -56,7 +56,7 @@ async function tokenizing(kind: TokenizingKind): Promise<Worker> {
       const begun = process.cpuUsage();
       await until(() => process.cpuUsage(begun).user > 50_000);
       await Promise.all(workers.map((worker) => worker.terminate()));
-      // Without the mend both cores stay busy for a minute: longer than is waited for.
+      // Unless their work is cancelled, both cores stay busy for a minute, longer than the test waits.
       await until(async () => (await busyMs(500)) < 150, 30_000);
       await until(() => process.memoryUsage.rss() - before < 300 << 20);
     },

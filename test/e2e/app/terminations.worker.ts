@@ -5,7 +5,7 @@ import { NativeConnectionPoolEngine } from '../../../lib/connection-pool/engine/
 import { ConnectionTable } from '../../../lib/connection-pool/pool/connection-table.js';
 import { openNativeBinding } from '../../../lib/engine/native-binding.js';
 import { NativeRouterEngine } from '../../../lib/router/engine/native.js';
-import type { Pick } from '../../../lib/router/routing-context.js';
+import type { RoutedSelection } from '../../../lib/router/routing-context.js';
 import { deployment, routerOn } from '../../support/router-engines.js';
 
 /** What the threads share. */
@@ -26,7 +26,7 @@ const limits = { maxConnections, maxConnectionsPerEndpoint: maxConnections - 2, 
 const table = new ConnectionTable<BareConnection>(new NativeConnectionPoolEngine(binding).join(name, maxConnections), limits);
 const endpoints = [0, 1, 2].map((number) => new BareEndpoint(`http://${number}`));
 
-const picks: Pick[] = [];
+const picks: RoutedSelection[] = [];
 const connections: BareConnection[] = [];
 
 function request(turn: number): void {
@@ -35,7 +35,7 @@ function request(turn: number): void {
   } catch {
     // The others have all of them.
   }
-  if (picks.length > turn % 4) router.succeeded(picks.shift() as Pick, { latencyMs: 1 });
+  if (picks.length > turn % 4) router.succeeded(picks.shift() as RoutedSelection, { latencyMs: 1 });
 }
 
 function connect(turn: number): void {

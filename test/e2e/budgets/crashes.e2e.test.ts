@@ -82,7 +82,7 @@ const list = async (gateway: GatewayProcess): Promise<readonly Crash[]> =>
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 404]);
     expect((await spent()) - 3 * COST_USD).toBeCloseTo(charged - crashes[0].charged, 9);
     expect((await list(second)).map((each) => each.id).sort()).toEqual(others.map((each) => each.id).sort());
-    expect(second.output.split('\n').filter((line) => line.includes(`crash settlement ${id} corrected from`))).toHaveLength(1);
+    expect(second.output.split('\n').filter((line) => line.includes(`corrected crash settlement ${id} from`))).toHaveLength(1);
     for (const { id, limit, limit_key } of others)
       await second.json('/key/crash_settlements/refund', MASTER, { id, limit, limit_key, cost: COST_USD });
     expect(await spent()).toBeCloseTo((3 + IN_FLIGHT - 1) * COST_USD, 9);

@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { root } from '../../project/sources.js';
 import { until } from '../../support/until.js';
-import type { GatewayTask } from './gateway.child.js';
 
 const STARTS_WITHIN_MS = 60_000;
 
@@ -12,16 +11,19 @@ export class GatewayProcess {
   private readonly process: ChildProcess;
   private readonly ended: Promise<unknown>;
 
-  private constructor(task: GatewayTask) {
-    const args = ['--require', join(root, 'test/support/typescript-hook.js'), join(__dirname, 'gateway.child.ts'), JSON.stringify(task)];
+  private constructor(program: string, task: object) {
+    const args = ['--require', join(root, 'test/support/typescript-hook.js'), join(__dirname, program), JSON.stringify(task)];
     this.process = spawn(process.execPath, args, { stdio: 'pipe' });
     for (const stream of [this.process.stdout, this.process.stderr]) stream?.on('data', (data: Buffer) => (this.output += String(data)));
     this.ended = new Promise((resolve) => this.process.once('close', resolve));
   }
 
-  /** Resolves once it listens. */
-  static async start(task: GatewayTask): Promise<GatewayProcess> {
-    const gateway = new GatewayProcess(task);
+  /**
+   * Resolves once it listens.
+   * @param program a file of this folder, which gets the task as JSON
+   */
+  static async start(task: object, program = 'gateway.child.ts'): Promise<GatewayProcess> {
+    const gateway = new GatewayProcess(program, task);
     await until(() => {
       if (gateway.process.exitCode !== null) throw new Error(`the gateway ended: ${gateway.output}`);
       return gateway.port !== undefined;

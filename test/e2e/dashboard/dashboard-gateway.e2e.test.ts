@@ -9,6 +9,8 @@ describe('the dashboard of the sample gateway after traffic', () => {
 
   beforeAll(async () => {
     gateway = await SampleGateway.start();
+    // Calls are recorded from the first visit on.
+    await gateway.text('/dashboard');
     await gateway.exercise();
     // An answer may be there before its request is over here.
     const { connectionPool } = gateway.app.get(FastLiteLLM);
@@ -72,16 +74,19 @@ describe('the dashboard of the sample gateway after traffic', () => {
     expect(tallies.find(({ label }) => label === 'Calls to models')?.total).toBe(7);
   });
 
-  it('shows all of it on the page', async () => {
+  it('shows all of it on its pages', async () => {
     let page = '';
     await until(async () => {
       await gateway.requestBurst();
       page = await gateway.text('/dashboard');
       return page.includes('requests left');
     });
-    for (const shown of ['local-two/gpt-4o-mini', 'Share of its group', 'idle of 1,000', 'requests left', 'POST /v1/chat/completions']) {
-      expect(page).toContain(shown);
-    }
-    expect(page).not.toContain('sk-local');
+    const models = await gateway.text('/dashboard/models');
+    for (const shown of ['local-two/gpt-4o-mini', 'data-label="Share"']) expect(models).toContain(shown);
+    const diagnostics = await gateway.text('/dashboard/diagnostics');
+    for (const shown of ['idle of 1,000', 'POST /v1/chat/completions']) expect(diagnostics).toContain(shown);
+    const calls = await gateway.text('/dashboard/calls');
+    expect(calls).toMatch(/<span class="badge good">success<\/span>[^]*gpt-4o-mini/);
+    for (const text of [page, models, diagnostics, calls]) expect(text).not.toContain('sk-local');
   });
 });

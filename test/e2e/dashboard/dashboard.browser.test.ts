@@ -2,19 +2,23 @@ import { Module, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastLiteLLM, FastLiteLLMDashboardModule, FastLiteLLMModule, type DashboardOptions } from 'nestjs-fast-litellm';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
-import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
+import { createHttpAdapter } from '../../../sample-app/start.js';
 import {
   BROWSER_FLAGS,
   describeInBrowser,
   DESKTOP,
   executablePath,
+  FAINT_TEXTS,
   noteComplaints,
+  OVERLAPS,
   PATIENCE_MS,
   PHONE,
   picture,
 } from '../../support/browser.js';
+import { ConsoleApp, MASTER_KEY } from '../../support/console-app.js';
 import { stopProviders, testProvider } from '../../support/llm-client-providers.js';
-import { isLong } from '../../support/long.js';
+import { isComplete } from '../../support/long.js';
+import { until } from '../../support/until.js';
 import { EXPECTED_PILL } from '../observability/expected-health.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
@@ -64,25 +68,30 @@ describeInBrowser('the dashboard, in a browser', () => {
 
   const shows = (selector: string, wanted: RegExp) =>
     page.locator(selector).filter({ hasText: wanted }).first().waitFor({ state: 'attached', timeout: PATIENCE_MS });
-  const open = async () => {
-    await page.goto(`${url()}/dashboard`);
+  const open = async (path = '') => {
+    await page.goto(`${url()}/dashboard${path}`);
     await shows('#live', /^Live$/);
   };
 
   it('opens, is live, and logs no errors', async () => {
     await open();
     expect(await page.locator('#status').textContent()).toContain(EXPECTED_PILL);
-    expect(await page.getByRole('heading', { level: 2 }).count()).toBeGreaterThan(7);
+    expect(await page.getByRole('navigation').getByRole('link').allTextContents()).toEqual(['Overview', 'Models', 'Calls', 'Diagnostics']);
+    await page.getByRole('link', { name: 'Diagnostics' }).click();
     await shows('#engines', /token counting/);
+    await shows('#live', /^Live$/);
+    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Diagnostics');
     expect(complaints).toEqual([]);
   });
 
   it('shows events while it is open, and hides keys', async () => {
     await open();
-    llm().tokenCounter.countTokens('one two three', 'gpt-4');
-    await shows('#overview', /Tokens counted\s*3/);
     for (let i = 0; i < 5; i++) llm().rateLimiter.check('very-secret-key');
     await shows('#limits', /0 of 4 requests left/);
+    await shows('#attention', /default [0-9a-f]{10} is at its limit/);
+    await open('/diagnostics');
+    llm().tokenCounter.countTokens('one two three', 'gpt-4');
+    await shows('#counters', /Tokens counted\s*3/);
     llm().featureFlags.recordError('rust_token_counting', new Error('panicked'));
     await shows('#features', /rust_token_counting\s*enabled\s*1 of 10/);
     expect(await page.content()).not.toContain('very-secret-key');
@@ -90,8 +99,8 @@ describeInBrowser('the dashboard, in a browser', () => {
   });
 
   it('shows how prompts are counted, and how far estimates are off', async () => {
-    await open();
-    await shows('#counts', /No prompt of a model has been counted yet/);
+    await open('/diagnostics');
+    expect(await page.locator('#counts').textContent()).toBe('');
     const { tokenCounter } = llm();
     const ask = (model: string) => {
       const body = { model, messages: [{ role: 'user', content: 'Tell me about the weather in Oslo, and what to wear there in May.' }] };
@@ -129,10 +138,11 @@ describeInBrowser('the dashboard, in a browser', () => {
       const chosen = await page.locator('#series option').nth(1).getAttribute('value');
       await page.getByRole('combobox', { name: 'Operation' }).selectOption(chosen);
       expect(decodeURIComponent(new URL(page.url()).hash)).toBe(`#${chosen}`);
+      await picture(page, 'dashboard-plots');
+      await open('/diagnostics');
       await shows('#comparison', /token counting/);
       await shows('#operations', /p95/);
       expect(complaints).toEqual([]);
-      await picture(page, 'dashboard-plots');
     } finally {
       clearInterval(busy);
     }
@@ -151,12 +161,12 @@ describeInBrowser('the dashboard, in a browser', () => {
     const provider = await testProvider('openai', { script: { usage: { promptTokens: 1_000, completionTokens: 10 } } });
     llm().router.addDeployment(provider.deployment('chat', { input_cost_per_token: 0.000_01 }));
     await open();
-    expect(await page.locator('#spending figure').count()).toBe(0);
+    expect(await page.locator('#spend figure').count()).toBe(0);
     await llm().client.chat({ model: 'chat', messages: [{ role: 'user', content: 'Hi' }] });
-    await shows('#spending figcaption', /By model group\s+\$0\.01 in 6 h 0 min, at most \$0\.01 in 5 min/);
+    await shows('#spend figcaption', /By model group\s+\$0\.01 in 6 h 0 min, at most \$0\.01 in 5 min/);
     expect(await page.getByRole('img', { name: /^By model group, the last 6 h/ }).count()).toBe(1);
     // In one step: the panel is written anew while its figures change.
-    const boxes = `['#spending figure path', '#spending figure > svg'].map((each) => document.querySelector(each).getBoundingClientRect().toJSON())`;
+    const boxes = `['#spend figure path', '#spend figure > svg'].map((each) => document.querySelector(each).getBoundingClientRect().toJSON())`;
     const [bar, whole] = await page.evaluate<{ x: number; width: number; height: number }[]>(boxes);
     // The bar of the interval that is not over yet: at the right edge, as high as the plot.
     expect(bar.height).toBeGreaterThan(0.9 * whole.height);
@@ -171,8 +181,8 @@ describeInBrowser('the dashboard, in a browser', () => {
     await shows('#live', /^Reconnecting…/);
     await serve();
     await shows('#live', /^Live$/);
-    llm().tokenCounter.countTokens('after the restart', 'gpt-4');
-    await shows('#overview', /Tokens counted\s*3/);
+    for (let i = 0; i < 5; i++) llm().rateLimiter.check('key');
+    await shows('#overview', /Denied by limits\s*1/);
   });
 
   it('shows the log-in form when the session is invalid', async () => {
@@ -202,43 +212,115 @@ describeInBrowser('the dashboard, in a browser', () => {
     const plain = await still.newPage();
     for (let i = 0; i < 5; i++) llm().rateLimiter.check('key');
     await plain.goto(`${url()}/dashboard`);
-    expect(await plain.locator('#engines').textContent()).toMatch(/token counting/);
     expect(await plain.locator('#limits').textContent()).toMatch(/0 of 4 requests left/);
     expect(await plain.locator('#plots-note').textContent()).toMatch(/need JavaScript/);
+    await plain.getByRole('link', { name: 'Diagnostics' }).click();
+    expect(await plain.locator('#engines').textContent()).toMatch(/token counting/);
     await still.close();
   });
-
-  const screens = [
-    ['light', PHONE],
-    ['light', { width: 768, height: 1024 }],
-    ['dark', PHONE],
-    ['light', DESKTOP],
-    ['dark', DESKTOP],
-  ] as const;
-
-  it.each(isLong ? screens : [screens[0], screens[1], screens[4]])(
-    'fits a %s screen of %j, with a contrast of at least 4.5',
-    async (colorScheme, size) => {
-      await page.emulateMedia({ colorScheme });
-      await page.setViewportSize(size);
-      for (let i = 0; i < 5; i++) llm().rateLimiter.check(`key-${i % 2}`);
-      await open();
-      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(size.width);
-      expect(await page.evaluate(FAINT_TEXTS)).toEqual([]);
-      await picture(page, `dashboard-${colorScheme}-${size.width}`);
-    },
-  );
 
   it('can be used by keyboard', async () => {
     await open();
     await page.keyboard.press('Tab');
-    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the figures');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content');
     await page.keyboard.press('Enter');
     await page.waitForURL(/#main$/);
     expect(page.url()).toMatch(/#main$/);
     for (const section of await page.locator('section').all()) {
       expect(await section.getAttribute('aria-labelledby')).toMatch(/-title$/);
     }
+  });
+});
+
+describeInBrowser('the console, in a browser', () => {
+  let app: ConsoleApp;
+  let browser: Browser;
+  let page: Page;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    app = await ConsoleApp.start('Fastify');
+    await app.exercise();
+    browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS, timeout: PATIENCE_MS });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await app.stop();
+    await stopProviders();
+  });
+  beforeEach(async () => {
+    page = await (await browser.newContext({ viewport: DESKTOP })).newPage();
+    noteComplaints(page, app.gateway.url, complaints);
+    await page.goto(app.url);
+    // A browser reports its status 401 as an error.
+    complaints.length = 0;
+    await page.getByLabel('Token', { exact: true }).fill(MASTER_KEY);
+    await page.keyboard.press('Enter');
+    await page.locator('#attention').waitFor({ timeout: PATIENCE_MS });
+  });
+  afterEach(() => page.context().close());
+
+  it('keeps the focus while figures change', async () => {
+    const link = page.getByRole('link', { name: 'claude-sonnet is failing' });
+    await link.focus();
+    const attempts = async (selector: string) =>
+      Number(/ of (\d+) (?:attempts|calls)/.exec((await page.locator(selector).textContent()) ?? '')?.[1]);
+    const [before, calls] = [await attempts('#attention'), await attempts('#overview')];
+    await app.exercise();
+    await until(async () => (await attempts('#overview')) > calls);
+    expect(await attempts('#attention')).toBe(before);
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('claude-sonnet is failing');
+    await page.keyboard.press('Shift+Tab');
+    await until(async () => (await attempts('#attention')) > before);
+  });
+
+  const wide = { width: 1400, height: 900 };
+  const screens = [
+    ['light', wide],
+    ['dark', PHONE],
+    ['light', PHONE],
+    ['dark', wide],
+    ['light', { width: 768, height: 1024 }],
+  ] as const;
+
+  it.each(isComplete ? screens : screens.slice(0, 2))(
+    'fits a %s screen of %j, with a contrast of at least 4.5 and nothing on top of each other',
+    async (colorScheme, size) => {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize(size);
+      await app.exercise();
+      await page.goto(`${app.url}/calls?modelGroup=claude-sonnet`);
+      const call = await page.locator('.of-calls tbody a').first().getAttribute('href');
+      for (const path of ['', '/models', '/keys', '/calls', `/${call}`, '/diagnostics']) {
+        await page.goto(`${app.url}${path}`);
+        const name = /^\/?(\w*)/.exec(path)![1] || 'overview';
+        if (path === '') await page.locator('#latency canvas').waitFor({ state: 'attached', timeout: PATIENCE_MS });
+        await picture(page, `console-${name}-${colorScheme}-${size.width}`);
+        expect([name, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([name, size.width]);
+        expect([name, await page.evaluate(FAINT_TEXTS)]).toEqual([name, []]);
+        expect([name, await page.evaluate(OVERLAPS)]).toEqual([name, []]);
+      }
+      expect(complaints).toEqual([]);
+    },
+  );
+
+  it('goes from what is wrong to a call and back, and reloads the configuration, by keyboard', async () => {
+    await page.getByRole('link', { name: 'claude-sonnet is failing' }).press('Enter');
+    await page.waitForURL(/\/models$/);
+    await page.getByRole('link', { name: 'Calls' }).press('Enter');
+    await page.getByRole('combobox', { name: 'Status' }).selectOption('failure');
+    await page.getByRole('button', { name: 'Show' }).press('Enter');
+    await page.waitForURL(/status=failure/);
+    await page.locator('.of-calls tbody a').first().press('Enter');
+    await page.waitForURL(/call\?/);
+    await page.getByRole('link', { name: 'Back to calls' }).press('Enter');
+    await page.waitForURL(/calls\?.*status=failure/);
+    await page.getByRole('link', { name: 'Diagnostics' }).press('Enter');
+    await page.getByRole('button', { name: 'Reload the configuration' }).press('Enter');
+    await page.getByText('The configuration is unchanged: version 1 stays in use.').waitFor({ timeout: PATIENCE_MS });
+    await page.reload();
+    expect(await page.locator('.notice').count()).toBe(0);
+    expect(complaints).toEqual([]);
   });
 });
 
@@ -255,30 +337,3 @@ function inksOf(id: string): number {
   }
   return inks;
 }
-
-/**
- * Texts with too little contrast by WCAG's formula. A string, because the page's policy forbids
- * injected scripts.
- */
-const FAINT_TEXTS = `(() => {
-  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const linear = (value) => { const c = value / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
-  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const groundOf = (node) => {
-    for (let at = node; at; at = at.parentElement) {
-      const [r, g, b, alpha = 1] = channels(getComputedStyle(at).backgroundColor);
-      if (alpha > 0) return [r, g, b];
-    }
-    return [255, 255, 255];
-  };
-  const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const { parentElement: node, textContent } = walker.currentNode;
-    if (textContent.trim() === '' || !node.checkVisibility() || node.closest('script, .unseen')) continue;
-    const [ink, ground] = [luminance(channels(getComputedStyle(node).color)), luminance(groundOf(node))];
-    const contrast = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
-    if (contrast < 4.5) found.push(textContent.trim() + ' ' + contrast.toFixed(2));
-  }
-  return found;
-})()`;

@@ -70,15 +70,22 @@ describe.each([
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; .*frame-ancestors 'none'$/);
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
-    expect(text).toContain('<h1>Ops &lt;b&gt;</h1>');
-    for (const shown of ['token counting', 'rust_<wbr />routing', EXPECTED_PILL, 'Requests denied', 'No key is near a limit.'])
-      expect(text).toContain(shown);
+    expect(text).toContain('>Ops &lt;b&gt;</a>');
+    for (const shown of [EXPECTED_PILL, 'Denied by limits', 'Needs attention']) expect(text).toContain(shown);
+    // Features that are off have no panels and no pages.
+    for (const absent of ['Calls waiting', 'dashboard/keys', 'dashboard/spending']) expect(text).not.toContain(absent);
+    for (const path of ['keys', 'spending', 'nothing']) await client.get(`/dashboard/${path}`).expect(404);
     expect(text).not.toMatch(/<script(?! src=)|<style|\sstyle=|\son\w+=|https?:\/\/(?!127)/);
 
-    const links = [...text.matchAll(/(?:src|href)="(dashboard\/[^"]+)"/g)].map(([, link]) => link);
+    const links = [...text.matchAll(/(?:src|href)="(dashboard\/[^"]+\.\w+)"/g)].map(([, link]) => link);
     expect(links.sort()).toEqual(['app.css', 'app.js', 'icon.svg', 'uplot.css', 'uplot.js'].map((name) => `dashboard/${name}`));
     for (const link of links)
       expect((await client.get(`/${link}`).expect(200)).headers['content-type']).toMatch(/^(text\/(css|javascript)|image\/svg)/);
+    const pages = [...text.matchAll(/<li><a href="(dashboard\/[^"]+)"/g)].map(([, link]) => link);
+    expect(pages).toEqual(['dashboard/models', 'dashboard/calls', 'dashboard/diagnostics']);
+    for (const page of pages) expect((await client.get(`/${page}`).expect(200)).text).toMatch(/<a href="[^"]+" aria-current="page">/);
+    const { text: diagnostics } = await client.get('/dashboard/diagnostics').expect(200);
+    for (const shown of ['token counting', 'rust_<wbr />routing', 'Requests denied']) expect(diagnostics).toContain(shown);
     await client.get('/dashboard/../../package.json').expect(404);
     await client.get('/dashboard/app.ts').expect(404);
     await client.get('/dashboard/toString').expect(404);
@@ -100,12 +107,12 @@ describe.each([
 
   it('streams everything at first, then changes, and ends when the app closes', async () => {
     await start({ intervalMs: 250 });
-    const { message, response, ended } = await follow('/dashboard/events');
+    const { message, response, ended } = await follow('/dashboard/events?page=diagnostics');
     expect(response.headers['content-type']).toContain('text/event-stream');
-    expect(Object.keys((await message(0)).panels).length).toBeGreaterThan(8);
+    expect(Object.keys((await message(0)).panels)).toEqual(expect.arrayContaining(['status', 'counters', 'engines']));
     app.get(FastLiteLLM).tokenCounter.countTokens('hello world', 'gpt-4');
-    let overview: string | undefined;
-    for (let i = 1; overview?.includes('>2<') !== true; i++) overview = (await message(i)).panels.overview ?? overview;
+    let counters: string | undefined;
+    for (let i = 1; counters?.includes('<dd>2') !== true; i++) counters = (await message(i)).panels.counters ?? counters;
     await app.close();
     await ended;
   });

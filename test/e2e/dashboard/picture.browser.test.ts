@@ -24,15 +24,15 @@ describeInBrowser('the dashboard of the sample gateway, in a browser', () => {
     await gateway.stop();
   });
 
-  it('shows deployments and routes after traffic, as in the README', async () => {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 1000 }, colorScheme: 'light' });
+  it('shows model groups and routes after traffic, as in the README', async () => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 960 }, colorScheme: 'light' });
     await page.goto(`${gateway.url}/dashboard`);
     const endMs = Date.now() + (isWritten ? TRAFFIC_MS : 0);
     do {
       await send(gateway);
       if (isWritten) await new Promise((resolve) => setTimeout(resolve, 500));
     } while (Date.now() < endMs);
-    for (const text of ['local-one/gpt-4o-mini', 'POST /v1/chat/completions']) {
+    for (const text of ['gpt-4o-mini', 'POST /v1/chat/completions']) {
       await page.getByText(text).first().waitFor({ state: 'attached', timeout: PATIENCE_MS });
     }
     if (!isWritten) return;

@@ -46,7 +46,7 @@ describe.each(['Express', 'Fastify'] as const)('a failed call of the gateway on 
       },
     ]);
     expect(failed()).toEqual([
-      expect.stringMatching(/^LLM client: call \S+ of chat failed \(PROVIDER_SERVER, status 500, deployment (?:one|two)[^)]*\)$/),
+      expect.stringMatching(/^LLM client: call \S+ to chat failed \(PROVIDER_SERVER, status 500, deployment (?:one|two)[^)]*\)$/),
     ]);
     expect(failed()[0]).toContain(headers['x-litellm-call-id']);
     await journal.close();
@@ -58,7 +58,7 @@ describe.each(['Express', 'Fastify'] as const)('a failed call of the gateway on 
     for (let i = 0; i < 3; i++) expect((await gateway.post('/v1/chat/completions', busy)).status).toBe(429);
     expect((await gateway.post('/v1/chat/completions', { model: 'chat', messages: MESSAGES })).status).toBe(500);
     expect(failed()).toEqual([
-      expect.stringContaining('of chat failed (PROVIDER_RATE_LIMIT, status 429, rate_limit_exceeded, deployment '),
+      expect.stringContaining('to chat failed (PROVIDER_RATE_LIMIT, status 429, rate_limit_exceeded, deployment '),
     ]);
   });
 

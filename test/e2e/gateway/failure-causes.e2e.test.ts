@@ -59,7 +59,7 @@ describe.each(['Express', 'Fastify'] as const)('the cause of a failure, on %s', 
     const { status, text } = await gateway.post('/v1/chat/completions', { model, messages: MESSAGES });
     expect([status, JSON.parse(text)]).toMatchObject([502, { error: { message: 'The connection to the provider failed.', code: null } }]);
     expect(lines).toEqual([expect.stringMatching(code)]);
-    expect(lines[0]).toContain(`of ${model} failed (PROVIDER_CONNECTION, `);
+    expect(lines[0]).toContain(`to ${model} failed (PROVIDER_CONNECTION, `);
   });
 
   it('of a call that a fallback has answered is logged once a minute, and counted', async () => {
@@ -69,7 +69,7 @@ describe.each(['Express', 'Fastify'] as const)('the cause of a failure, on %s', 
     }
     expect(lines).toEqual([
       expect.stringMatching(
-        /^LLM client: a call of unknown was answered by deployment good-1 after a failure \(PROVIDER_CONNECTION, (?:ENOTFOUND|EAI_AGAIN), deployment unknown-1\)$/,
+        /^LLM client: a call to unknown was answered by deployment good-1 after a failure \(PROVIDER_CONNECTION, (?:ENOTFOUND|EAI_AGAIN), deployment unknown-1\)$/,
       ),
     ]);
     const samples = gateway.llm.client.metrics().filter(({ name }) => name === 'llm_client_recovered_calls_total');

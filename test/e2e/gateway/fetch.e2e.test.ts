@@ -127,9 +127,9 @@ describe('the fetch of a FastLiteLLM', () => {
     const second = new AbortController();
     const stream = await openai.chat.completions.create({ ...CHAT, stream: true }, { signal: second.signal });
     for await (const chunk of stream) if (chunk.choices.length > 0) second.abort();
-    await until(() => state.closed === 3 && llm.client.callsUnderWay === 0);
+    await until(() => state.closed === 3 && llm.client.callsInFlight === 0);
     await expect(openai.chat.completions.create(CHAT, { timeout: 50, maxRetries: 0 })).rejects.toBeInstanceOf(OpenAI.APIConnectionError);
-    await until(() => llm.client.callsUnderWay === 0);
+    await until(() => llm.client.callsInFlight === 0);
   });
 
   it('tells of a stream that breaks', async () => {

@@ -138,6 +138,45 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the gateway on %s', (adap
     expect((await gateway.ask('/v1/model/info?litellm_model_id=two', { method: 'GET' })).text).toContain('org/team/model');
   });
 
+  it('lists deployments in pages, and model groups', async () => {
+    await start();
+    const get = async (path: string): Promise<Record<string, unknown>> =>
+      JSON.parse((await gateway.ask(path, { method: 'GET' })).text) as Record<string, unknown>;
+    const { total_count, ...first } = await get('/v2/model/info?size=1&sortBy=model_name');
+    expect(first).toMatchObject({ current_page: 1, size: 1, total_pages: total_count, data: [{}] });
+    expect(await get('/v2/model/info?search=GPT-4&modelId=one')).toMatchObject({ total_count: 1, data: [{ model_name: 'gpt-4o' }] });
+    expect(await get('/v2/model/info?search=unknown')).toMatchObject({ total_count: 0, total_pages: 0, data: [] });
+    for (const query of ['size=0', 'size=1001', 'page=-1', 'page=1.5', 'page=', 'sortBy=costs']) {
+      const refused = await gateway.ask(`/v2/model/info?${query}`, { method: 'GET' });
+      expect([refused.status, errorIn(refused).error.param]).toEqual([400, query.slice(0, query.indexOf('='))]);
+    }
+    const { data } = await get('/model_group/info?model_group=gpt-4o');
+    expect(data).toMatchObject([{ model_group: 'gpt-4o', mode: 'chat', max_input_tokens: 128_000 }]);
+    expect((data as object[]).length).toBe(1);
+  });
+
+  it('counts prompts as /utils/token_counter does', async () => {
+    await start();
+    const count = (body: object): ReturnType<typeof gateway.post> => gateway.post('/utils/token_counter', body);
+    const messages = [{ role: 'user', content: 'Hello world' }];
+    const [chat, prompt, contents] = await Promise.all([
+      count({ model: 'gpt-4o', messages }),
+      count({ model: 'gpt-4o', prompt: 'Hello world' }),
+      count({ model: 'gpt-4o', contents: [{ role: 'user', parts: [{ text: 'Hello ' }, { text: 'world' }] }] }),
+    ]);
+    expect(JSON.parse(chat.text)).toMatchObject({ total_tokens: 9, request_model: 'gpt-4o', tokenizer_type: 'openai_tokenizer' });
+    expect(JSON.parse(prompt.text)).toMatchObject({ total_tokens: 2 });
+    expect(JSON.parse(contents.text)).toMatchObject({ total_tokens: 10 });
+    const wrong = await Promise.all([
+      count({ messages }),
+      count({ model: 'gpt-4o' }),
+      count({ model: 'gpt-4o', messages, prompt: 'x' }),
+      count({ model: 'gpt-4o', messages: [1] }),
+    ]);
+    expect(wrong.map(({ status }) => status)).toEqual([400, 400, 400, 400]);
+    expect(wrong.map((answer) => errorIn(answer).error.param)).toEqual(['model', 'body', 'prompt', 'messages[0]']);
+  });
+
   it('refuses wrong bodies in the shape of the API', async () => {
     await start();
     const [text, none, list, broken, model] = await Promise.all([

@@ -282,7 +282,7 @@ describe('LlmClient', () => {
   });
 
   it.each([
-    ['no JSON', Buffer.from('{"model":'), 'must be one JSON object'],
+    ['no JSON', Buffer.from('{"model":'), 'must be a JSON object within the size limits'],
     ['no object', Buffer.from('[1]'), 'must be an object'],
     ['a doubled key', Buffer.from('{"model":"gpt-4o","model":"other"}'), 'twice'],
     ['a stream of texts', Readable.from([{}]), 'must be a stream of bytes'],

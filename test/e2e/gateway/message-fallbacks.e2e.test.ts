@@ -76,7 +76,7 @@ describe('`fallbacks` in a body of the Messages API', () => {
     isDown = false;
     expect(await ask('claude', [{ model: 'claude-sonnet-5' }], { mayCall })).toBe('Hi');
     await expect(ask('claude', [{ model: 'claude-opus-5' }], { mayCall })).rejects.toThrow(
-      /fallbacks: must name models that the caller may call/,
+      /fallbacks: must contain only models that the caller is allowed to use/,
     );
   });
 

@@ -92,7 +92,7 @@ describe('a mocked answer', () => {
         ['answered', 0],
         ['denied', 0],
       ]);
-      expect(gateway.llm.client.callsUnderWay).toBe(0);
+      expect(gateway.llm.client.callsInFlight).toBe(0);
     });
   });
 

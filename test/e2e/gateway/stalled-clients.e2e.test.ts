@@ -85,7 +85,7 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('clients of a gateway on %
     await until(() => streaming === CONNECTIONS);
     expect((await ask('Bearer other')).status).toBe(200);
     await until(() => streaming === 0);
-    expect(gateway.llm.client.callsUnderWay).toBe(0);
+    expect(gateway.llm.client.callsInFlight).toBe(0);
   });
 
   it('deny only their own key once it has reached its calls in flight', async () => {
@@ -131,7 +131,7 @@ describe('clients of a gateway that leave, where answers are read to their end',
     await until(() => asked === 1);
     socket.destroy();
     const { client } = gateway.llm;
-    await until(() => client.callsUnderWay === 0);
+    await until(() => client.callsInFlight === 0);
     const ask = (authorization: string) => gateway.post('/v1/chat/completions', JSON.parse(body), { authorization });
     expect([(await ask('same')).status, (await ask('other')).status]).toEqual([DENIED, 200]);
     await until(() => client.unsettledCalls === 0);

@@ -32,9 +32,9 @@ describe.each(['Express', 'Fastify'] as const)('a route that the gateway on %s d
     expect(await ask('POST', '/v1/assistants?key=secret')).toEqual([404, inOpenAI('POST /v1/assistants')]);
     expect(await ask('GET', '/v1/chat/completions')).toEqual([404, inOpenAI('GET /v1/chat/completions')]);
     expect(await ask('GET', '/v1')).toEqual([404, inOpenAI('GET /v1')]);
-    expect(await ask('POST', '/v1/messages/batches')).toEqual([
+    expect(await ask('POST', '/v1/messages/unknown')).toEqual([
       404,
-      { type: 'error', error: { type: 'not_found_error', message: 'Unknown route: POST /v1/messages/batches.' }, request_id: null },
+      { type: 'error', error: { type: 'not_found_error', message: 'Unknown route: POST /v1/messages/unknown.' }, request_id: null },
     ]);
     expect(await ask('GET', '/v1/organizations', { 'anthropic-version': '2023-06-01' })).toMatchObject([404, { type: 'error' }]);
     expect(await ask('GET', '/v1/things/1')).toEqual([200, 'a thing']);

@@ -112,9 +112,9 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
   it('says that a record of the store cannot be read, and removes it', async () => {
     const { token } = await generate({ key_alias: 'broken' });
     const find = jest.spyOn(store, 'findByPublicId');
-    find.mockRejectedValue(new InvalidConfigurationError(`the record of the API key ${token} in Redis`, 'must be JSON'));
+    find.mockRejectedValue(new InvalidConfigurationError(`the record of the API key ${token} in Redis`, 'must be valid JSON'));
     for (const answer of [await get(`/key/info?key=${token}`), await post('/key/block', { key: token })]) {
-      const message = `the record of the API key ${token} in Redis: must be JSON; /key/delete removes it`;
+      const message = `the record of the API key ${token} in Redis: must be valid JSON; remove the key with /key/delete`;
       expect(errorOf(answer)).toMatchObject({ status: 409, code: 'api_key_unreadable', message });
     }
     expect(await done(post('/key/delete', { keys: [token] }))).toEqual({ deleted_keys: [token] });
@@ -163,9 +163,9 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
 
   it.each<[string, Fields, string]>([
     ['an unknown field', { rpm_limits: 5 }, 'rpm_limits: is not a known option (did you mean rpm_limit?)'],
-    ['an unknown field that resembles none', { foo: 1 }, 'foo: is not a known option, known are rpm_limit, tpm_limit'],
+    ['an unknown field that resembles none', { foo: 1 }, 'foo: is not a known option; known options are rpm_limit, tpm_limit'],
     ["the name of a setting in the app's own options", { alias: 'x' }, 'alias: is not a known option'],
-    ['a field without effect here', { access_group_ids: ['a'] }, 'access_group_ids: has no effect here: remove it, got'],
+    ['a field without effect here', { access_group_ids: ['a'] }, 'access_group_ids: must not be set, because it has no effect here, got'],
     ['another type of key', { key_type: 'management' }, 'key_type: must be default or llm_api'],
     ['a limit that is none', { rpm_limit: 'many' }, 'rpm_limit: must be an integer from 0'],
     ['tokens below 0', { tpm_limit: -1 }, 'tpm_limit: must be an integer from 0'],
@@ -178,7 +178,7 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
     ['an alias that is no text', { key_alias: 7 }, 'key_alias: must be a string'],
     ['a priority that is none', { priority: 'high' }, 'priority: must be one of critical, default, batch'],
     ['metadata that is no object', { metadata: [] }, 'metadata: must be an object'],
-    ['metadata that is too deep for Redis', { metadata: nested(101) }, 'metadata: must have at most 100 levels'],
+    ['metadata that is too deep for Redis', { metadata: nested(101) }, 'metadata: must not be nested deeper than 100 levels'],
     ['the master key', { key: MASTER }, 'key: must differ from the master key'],
     ['a field with the name of a method', { constructor: 1 }, 'constructor: is not a known option'],
     ['a key that is none', { key: 'secret' }, 'key: must be sk- followed by 13 to 125'],
@@ -373,6 +373,6 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
     await gateway.stop();
     await start({ api: false });
     expect((await post('/key/generate')).status).toBe(404);
-    await expect(start({ path: 'a b' })).rejects.toThrow('keys.path: must be a path of letters');
+    await expect(start({ path: 'a b' })).rejects.toThrow('keys.path: must be a path that contains only letters');
   });
 });

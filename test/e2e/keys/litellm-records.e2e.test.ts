@@ -17,7 +17,7 @@ const OTHER = 'sk-aB3dE6gH9jK2mN5pQ8sT1w';
 const publicId = TOKEN.slice(0, 12);
 const documented = { publicId, hashes: [{ sha256: TOKEN }], alias: 'team-a' };
 const misplaced = { publicId, sha256: TOKEN, alias: 'team-a' };
-const RULE = 'sha256: must be in hashes: [{ sha256 }]';
+const RULE = 'sha256: must be an entry of hashes: [{ sha256 }]';
 
 describe("a key of LiteLLM's database", () => {
   let provider: TestProvider;

@@ -67,7 +67,7 @@ type Fields = Record<string, unknown>;
     await done(post('/key/update', { key: token, max_budget: 5 }));
     const { key: rotated } = (await done(post('/key/regenerate', { key: token }))) as Record<string, string>;
     await done(post(`/key/${token}/reset_spend`, { reset_to: 0 }));
-    expect((await get('/audit', rotated)).status).toBe(403);
+    for (const path of ['/audit', '/audit/00000000-0000-4000-8000-000000000000']) expect((await get(path, rotated)).status).toBe(403);
     await done(post('/key/delete', { keys: [token] }));
     const answer = await get(`/audit?object_id=${token}&page_size=3&page=2&sort_order=asc`);
     const { audit_logs: logs, ...page } = JSON.parse(answer.text) as { audit_logs: Fields[] };
@@ -91,6 +91,14 @@ type Fields = Record<string, unknown>;
     for (const secret of [key, rotated, 'hidden', createHash('sha256').update(key).digest('hex')]) expect(all.text).not.toContain(secret);
     expect((await get('/audit', 'sk-unknown-key-1234567890')).status).toBe(401);
     expect((await get('/audit?start_date=yesterday')).status).toBe(400);
+    expect(JSON.parse((await get(`/audit/${String(entries[0].id)}`)).text)).toEqual(entries[0]);
+    for (const id of ['00000000-0000-4000-8000-000000000000', 'none', '%00', "'"]) expect((await get(`/audit/${id}`)).status).toBe(404);
+    for (const query of ['/audit?object_id=a%00', '/key/list?user_id=a%00', '/key/list?team_id=%00', '/key/list?key_alias=b%00']) {
+      const { status, text } = await get(query);
+      const path = /[?](\w+)=/.exec(query)?.[1];
+      expect([query, status, text]).toEqual([query, 400, expect.stringContaining(`${path}: must not contain U+0000`)]);
+    }
+    expect((await post('/key/delete', { key_aliases: ['a\0'] })).status).toBe(400);
     expect(JSON.parse((await get('/audit?start_date=2000-01-01&end_date=2000-01-02')).text)).toMatchObject({ total: 0 });
   });
 

@@ -139,6 +139,50 @@ type Fields = Record<string, any>;
     expect(soft('api-key')).toMatchObject([{ limitUsd: 0.00002 }]);
   });
 
+  it('counts the spend of a user with any key, and denies it only with keys without a team', async () => {
+    await done(post('/team/new', { team_id: 'paying' }));
+    const model = { model_max_budget: { 'gpt-4o-mini': { budget_limit: 0.000001, time_period: '1d' } } };
+    await done(post('/user/new', { user_id: 'payer', max_budget: 0.001, budget_duration: '30d', rpm_limit: 10, ...model }));
+    const [own, ofTeam] = [await keyFor({ user_id: 'payer' }), await keyFor({ user_id: 'payer', team_id: 'paying' })];
+    const spent = async (): Promise<number> => (await done(get('/user/info?user_id=payer'))).user_info.spend as number;
+    await done(chat(own, { max_tokens: 5 }));
+    await until(async () => (await spent()) > 0);
+    const before = await spent();
+    await done(chat(ofTeam, { max_tokens: 5 }));
+    await until(async () => (await spent()) > before);
+    const user = gateway.app.get(DirectoryService, { strict: false });
+    await user.resetSpend('users', (await user.find('users', 'payer'))!, 0.001);
+    expect((await chat(own, { max_tokens: 5 })).text).toContain('budget_exhausted');
+    await done(chat(ofTeam, { max_tokens: 5 }));
+    await done(chat(ofTeam, { model: 'gpt-4o-mini', max_tokens: 5 }));
+    expect((await chat(own, { model: 'gpt-4o-mini', max_tokens: 5 })).status).toBe(429);
+    await until(async () => (await spent()) > 0.001);
+    // Limits of requests apply to all keys, as in LiteLLM.
+    for (let i = 0; i < 10; i++) await chat(ofTeam, { max_tokens: 5 });
+    expect((await chat(ofTeam, { max_tokens: 5 })).text).toContain('10 requests per minute (users)');
+  });
+
+  it('replaces the aliases of a key in forms, and lists them', async () => {
+    const key = await keyFor({
+      models: ['gpt-4o', 'gpt-4o-mini'],
+      aliases: { fast: 'gpt-4o-mini', best: 'claude', 'gpt-4o': 'gpt-4o-mini' },
+    });
+    const listed = await done(get('/v1/models', key));
+    expect((listed.data as Fields[]).map(({ id }) => id as string).toSorted()).toEqual(['fast', 'gpt-4o', 'gpt-4o-mini']);
+    expect(await done(get('/v1/models/fast', key))).toMatchObject({ id: 'fast' });
+    expect((await get('/v1/models/best', key)).status).toBe(404);
+    const form = new FormData();
+    form.set('model', 'fast');
+    form.set('file', new Blob(['RIFF']), 'a.wav');
+    const sent = provider.requests.length;
+    const answer = await fetch(`${gateway.url}/v1/audio/transcriptions`, { method: 'POST', headers: headers(key), body: form });
+    const text = await answer.text();
+    expect([answer.status, provider.requests.length, text]).toEqual([200, sent + 1, text]);
+    form.set('model', 'best');
+    const denied = await fetch(`${gateway.url}/v1/audio/transcriptions`, { method: 'POST', headers: headers(key), body: form });
+    expect([denied.status, await denied.text()]).toEqual([403, expect.stringContaining('model_not_allowed')]);
+  });
+
   it('limits models, routes and names of a key', async () => {
     const key = await keyFor({
       ...{ model_rpm_limit: { 'gpt-4o': 1 }, models: ['gpt-4o', 'gpt-4o-mini'], aliases: { fast: 'gpt-4o-mini', best: 'claude' } },
@@ -211,6 +255,9 @@ type Fields = Record<string, any>;
       tpm_limit: 7,
     });
     expect(codeOf(await post('/user/new', { user_id: id }))).toEqual([409, 'user_exists']);
+    expect(await done(get(`/v2/user/info?user_id=${id}`))).toMatchObject({ user_id: id, user_alias: 'New', spend: 0 });
+    expect(codeOf(await post('/user/update', { user_id: id, user_role: 'admin' }))).toEqual([400, 'invalid_argument']);
+    expect(codeOf(await post('/user/update', { user_alias: 'Nobody' }))).toEqual([400, 'invalid_argument']);
     await done(
       post('/budget/new', {
         budget_id: 'b',
@@ -222,13 +269,25 @@ type Fields = Record<string, any>;
     expect(await done(post('/budget/info', { budgets: ['b', 'none'] }))).toMatchObject([{ budget_id: 'b', max_budget: 9, soft_budget: 8 }]);
     expect(await done(post('/budget/update', { budget_id: 'b', rpm_limit: 3 }))).toMatchObject({ max_budget: 9, rpm_limit: 3 });
     await done(post('/customer/new', { user_id: 'c', alias: 'C', budget_id: 'b' }));
-    expect(await done(get('/customer/info?end_user_id=c'))).toMatchObject({ user_id: 'c', alias: 'C', budget_id: 'b', blocked: false });
+    expect(await done(get('/customer/info?end_user_id=c'))).toMatchObject({
+      ...{ user_id: 'c', alias: 'C', budget_id: 'b', blocked: false },
+      litellm_budget_table: {
+        budget_id: 'b',
+        max_budget: 9,
+        soft_budget: 8,
+        rpm_limit: 3,
+        model_max_budget: { 'gpt-4o': { budget_limit: 1 } },
+      },
+    });
     expect(await done(post('/customer/update', { user_id: 'c', max_budget: 0 }))).toMatchObject({
       litellm_budget_table: { max_budget: 0 },
     });
     expect((await post('/budget/delete', { id: 'b' })).status).toBe(400);
     expect(await done(post('/customer/delete', { user_ids: ['c'] }))).toMatchObject({ deleted_customers: 1 });
     expect(await done(post('/budget/delete', { id: 'b' }))).toMatchObject({ budget_id: 'b' });
+    await done(post('/budget/new', { budget_id: 'shared', max_budget: 4 }));
+    const sharing = await done(post('/organization/new', { organization_id: 'sharing', budget_id: 'shared' }));
+    expect(sharing.litellm_budget_table).toMatchObject({ budget_id: 'shared', max_budget: 4 });
     await done(post('/organization/new', { organization_id: 'org', models: ['a'] }));
     await done(post('/team/update', { team_id: 'all', organization_id: 'org' }));
     expect(await done(get('/organization/info?organization_id=org'))).toMatchObject({ teams: [{ team_id: 'all' }], models: ['a'] });
@@ -238,10 +297,11 @@ type Fields = Record<string, any>;
     });
     const teamKey = await keyFor({ team_id: 'all' });
     expect((await done(get('/key/list?team_id=all'))).total_count).toBe(1);
+    expect((await done(get('/team/info?team_id=all'))).keys).toMatchObject([{ team_id: 'all', spend: 0, status: 'active' }]);
     expect(await done(post('/team/delete', { team_ids: ['all'] }))).toEqual({ deleted_teams: ['all'] });
     expect((await get('/v1/models', teamKey)).status).toBe(401);
     expect(await done(send('DELETE', '/organization/delete', { organization_ids: ['org'] }))).toHaveLength(1);
-    expect(await done(post('/user/delete', { user_ids: [id, 'root'] }))).toEqual({ deleted_users: [id, 'root'] });
+    expect(await done(post('/user/delete', { user_ids: [id, 'root'] }))).toBe(2);
     const { audit_logs: logs } = await done(get('/audit?object_id=all&table_name=LiteLLM_TeamTable&page_size=100'));
     expect(logs.map(({ action }: Fields) => action)).toEqual(['deleted', 'updated', 'updated', 'created']);
   });

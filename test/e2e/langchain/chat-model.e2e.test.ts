@@ -182,7 +182,7 @@ describe('a failed call', () => {
     };
     await expect(ask()).rejects.toThrow(/abort/i);
     expect(texts).toEqual(streams ? ['Hel'] : []);
-    await until(() => closed && llm.client.callsUnderWay === 0);
+    await until(() => closed && llm.client.callsInFlight === 0);
   });
 
   it('asks no provider when its signal is aborted already', async () => {
@@ -200,7 +200,7 @@ describe('a failed call', () => {
       for (let at = 0; at < 3; at++) response.write(`data: {"id":"1","choices":[{"index":0,"delta":{"content":"${at}"}}]}\n\n`);
     };
     for await (const { text } of await model().stream('Hello')) if (text === '1') break;
-    await until(() => closed && llm.client.callsUnderWay === 0);
+    await until(() => closed && llm.client.callsInFlight === 0);
   });
 
   it('names a wrong field', () => {

@@ -155,7 +155,10 @@ describe('general fallbacks', () => {
     await ask('a', { temperature: 0.9, top_p: 1 });
     expect(providers[1].latest?.body).toEqual({ model: 'gpt-4o', messages: HELLO, temperature: 0.1, top_p: 1 });
     expect(router.warnings).toEqual(
-      ['api_key', 'timeout'].map((key) => `router.routerSettings.fallbacks: ${key} of a fallback has no effect`),
+      ['api_key', 'timeout'].map(
+        (key) =>
+          `router.routerSettings.fallbacks: ${key} of a fallback has no effect; set it in a deployment of the fallback's model group`,
+      ),
     );
   });
 

@@ -174,7 +174,7 @@ describe('what a hook gives', () => {
     const call = llm.client.chat({ model: 'm', messages: [{ role: 'user', content: 'Hello' }] });
     await expect(call).rejects.toMatchObject({ code: 'CALL_HOOK_FAILED', status: 503 });
     expect(provider.requests).toHaveLength(sent);
-    expect(llm.client.callsUnderWay).toBe(0);
+    expect(llm.client.callsInFlight).toBe(0);
   });
 
   it('is bounded in bytes in a stream', async () => {

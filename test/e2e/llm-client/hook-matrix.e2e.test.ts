@@ -233,7 +233,7 @@ describe.each(ROWS)('hooks of %s', (_, { protocol, isStream, hasText, ask }, row
       expect(ended.deploymentId).toBe(`${fallback === undefined ? provider.name : other.name}/${fallback === undefined ? 'm' : 'other'}`);
     }
     if (outcome.isOfStreams === true) expect(ended.costUsd).toBeGreaterThan(0);
-    expect(llm.client.callsUnderWay).toBe(0);
+    expect(llm.client.callsInFlight).toBe(0);
     expect(llm.router.status().every(({ inFlight }) => inFlight === 0)).toBe(true);
   });
 });

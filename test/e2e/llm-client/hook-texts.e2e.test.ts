@@ -133,7 +133,7 @@ describe.each(FORMATS)('texts of %s at a provider of %s', (operation, protocol) 
     expect(stringsIn(read).join('')).not.toContain('jo.');
     expect(ends.all).toMatchObject([{ outcome: 'denied', error, attempts: 1, costUsd: expect.any(Number) as number }]);
     expect(ends.all[0].costUsd).toBeGreaterThan(0);
-    expect(client.callsUnderWay).toBe(0);
+    expect(client.callsInFlight).toBe(0);
     expect(provider.inFlight).toBe(0);
   });
 

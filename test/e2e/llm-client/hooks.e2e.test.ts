@@ -96,7 +96,7 @@ describe('providers with @CallHook()', () => {
     const logger = { ...quiet, log: (line: string) => void lines.push(line) };
     const app = await Test.createTestingModule({ imports: [FastLiteLLMModule.forRoot({ logger })], providers: [Journal] }).compile();
     await app.init();
-    expect(lines).toContain('Call hooks: Journal');
+    expect(lines).toContain('Call hooks: installed Journal');
     await app.close();
   });
 
@@ -134,7 +134,7 @@ describe('a hook of requests', () => {
         fallbacks: 0,
       },
     ]);
-    expect(client.callsUnderWay).toBe(0);
+    expect(client.callsInFlight).toBe(0);
   });
 
   it('may throw the denial', async () => {
@@ -149,11 +149,13 @@ describe('a hook of requests', () => {
     const long = 'word '.repeat(500);
     const { llm, client } = await open([{ onRequest: ({ body }) => ({ replace: { ...body, messages: ask(long).messages } }) }]);
     const counted: (number | undefined)[] = [];
-    const { acquire } = llm.router;
-    llm.router.acquire = (model, context) => {
+    const view = llm.router.view();
+    const { acquire } = view;
+    view.acquire = (model, context) => {
       counted.push(context?.inputTokens);
-      return acquire.call(llm.router, model, context);
+      return acquire.call(view, model, context);
     };
+    llm.router.view = () => view;
     await client.chat(ask(), { routing: { inputTokens: 3 } });
     expect(counted).toEqual([llm.tokenCounter.estimatePrompt(ask(long))]);
   });
@@ -292,13 +294,15 @@ describe('a guard that fails', () => {
     }
     expect(provider.requests).toHaveLength(0);
     expect(ends.all.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'failed']);
-    expect(lines).toEqual([expect.stringMatching(/^Call hook: Closed\.onRequest failed \(.*\); calls that it cannot check are denied/)]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^Call hook: Closed\.onRequest failed \(.*\); calls that the hook cannot check are denied/),
+    ]);
     expect(lines[0]).not.toContain('quotes the prompt');
     expect(client.metrics().find(({ name }) => name === 'llm_client_hook_failures_total')).toMatchObject({
       value: 3,
       labels: { hook: 'Closed' },
     });
-    expect(client.callsUnderWay).toBe(0);
+    expect(client.callsInFlight).toBe(0);
   });
 
   it.each(faults)('lets the call go on as it is if it %s, and fails open', async (_, onRequest) => {
@@ -348,9 +352,9 @@ describe('hooks that observe', () => {
     await new Promise(setImmediate);
     expect(ends.all.map(({ outcome }) => outcome)).toEqual(['succeeded', 'succeeded']);
     expect(lines.map((line) => line.replace(/ at .*\)/, ')').replace(/;.*/, ''))).toEqual([
-      'Call observer: threw (TypeError)',
+      'Call observer: an observer threw (TypeError)',
       'Call hook: Object.onAttempt failed (TypeError)',
-      'Call observer: threw (TypeError)',
+      'Call observer: an observer threw (TypeError)',
       'Call hook: Object.onEnd failed (RangeError)',
     ]);
   });

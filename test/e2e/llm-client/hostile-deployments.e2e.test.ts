@@ -72,9 +72,9 @@ describe('variables in a deployment outside litellm_params', () => {
   it.each([
     [{ api_base: 'os.environ/NO_BASE' }, 'variable NO_BASE is not set', 'set it, or'],
     [{ api_base: 'os.environ/NO_BASE', api_key: 'os.environ/NO_KEY' }, 'variables NO_KEY, NO_BASE are not set', 'set them, or'],
-  ])('are named in what has to be corrected: %j', (own, reason, mend) => {
+  ])('are named in what has to be corrected: %j', (own, reason, remedy) => {
     const { router } = open([{ model_name: 'chat', litellm_params: { ...listed.litellm_params, ...own } }]);
-    const corrected: unknown = { reason: expect.stringContaining(reason), mend: expect.stringContaining(mend) };
+    const corrected: unknown = { reason: expect.stringContaining(reason), remedy: expect.stringContaining(remedy) };
     expect(router.status()).toMatchObject([{ state: 'uncallable', uncallable: corrected }]);
   });
 

@@ -115,7 +115,8 @@ describe('a provider that lies about its limits', () => {
     // Two deployments.
     expect(Math.max(...perMinute.values())).toBeLessThanOrEqual(6);
     const { quota } = llm.router.explain('m').deployments[0];
-    for (const { limit, remaining } of quota?.told ?? []) expect(remaining >= 0 && remaining <= limit && Number.isFinite(limit)).toBe(true);
+    for (const { limit, remaining } of quota?.reported ?? [])
+      expect(remaining >= 0 && remaining <= limit && Number.isFinite(limit)).toBe(true);
   });
 
   it('raises no limit of the configuration', async () => {

@@ -44,7 +44,7 @@ describe('mock_response', () => {
     expect(embedded.json()).toMatchObject({ data: [{ embedding: [0.5, 0.25] }] });
     expect(sent()).toBe(0);
     expect(router.status()[0]).toMatchObject({ inFlight: 0, successes: 0, failures: 0 });
-    expect(client.callsUnderWay).toBe(0);
+    expect(client.callsInFlight).toBe(0);
   });
 
   it('can be an object, and have calls of tools', async () => {

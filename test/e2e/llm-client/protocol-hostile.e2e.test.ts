@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { bedrockEvent } from '../../support/bedrock-frames.js';
 import { clientOf, closeClients, isOver, type OpenClient } from '../../support/llm-client-setup.js';
 import { HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
-import { isLong, usuallyOrLong } from '../../support/long.js';
+import { isComplete, usuallyOrLong } from '../../support/long.js';
 import { BEDROCK_WIRE, WIRES, type Wire } from '../../support/protocols/wires.js';
 import { until } from '../../support/until.js';
 
@@ -15,7 +15,7 @@ type Name = (typeof NAMES)[number];
 const SAMPLE = ['messages over anthropic', 'chat over bedrock', 'completions over gemini', 'responses over responses'];
 const CASES = WIRES.flatMap((wire) =>
   NAMES.filter((name) => wire.name !== 'responses' || name !== 'completions').map((name) => [name, wire.name, wire] as const),
-).filter(([name, wire]) => isLong || SAMPLE.includes(`${name} over ${wire}`));
+).filter(([name, wire]) => isComplete || SAMPLE.includes(`${name} over ${wire}`));
 const TOOLS = usuallyOrLong(3_000, 100_000);
 const FIGURES = { prompt: 20, read: 0, written: 0, output: 6 };
 const MOST_BYTES = 100_000;

@@ -20,7 +20,7 @@ import type { AddressInfo } from 'node:net';
 import type { LocalProvider } from '../../support/local-provider/local-provider.js';
 import type { ProviderBehaviour } from '../../support/local-provider/provider-behaviour.js';
 import { deploymentOf, provider, scripted, stopProviders } from '../../support/llm-client-providers.js';
-import { isLong } from '../../support/long.js';
+import { isComplete } from '../../support/long.js';
 import { until, untilMinuteLasts } from '../../support/until.js';
 
 // What a prompt costs that was sent, and got no answer: seen from outside, as tokens that a client has left.
@@ -53,7 +53,7 @@ afterEach(async () => {
   await stopProviders();
 });
 
-describe.each(adapters.filter(([name]) => isLong || name === 'fastify'))('a prompt that was sent, on %s', (_, adapter) => {
+describe.each(adapters.filter(([name]) => isComplete || name === 'fastify'))('a prompt that was sent, on %s', (_, adapter) => {
   async function start(behaviour: Partial<ProviderBehaviour>, router: RouterOptions = {}, more: RouterOptions['modelList'] = []) {
     const first = await provider('first', behaviour);
     const modelList = [

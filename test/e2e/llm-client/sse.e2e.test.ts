@@ -136,7 +136,7 @@ describe.each(oneOrAll(Object.entries(adapters)))("a stream handed to Nest's @Ss
     expect(seen).toBe(events.taken);
     expect(events.taken).toBe(EVENTS);
     const client = app.get(LlmClient);
-    await until(() => client.callsUnderWay === 0 && upstream.whole === 1);
+    await until(() => client.callsInFlight === 0 && upstream.whole === 1);
   });
 
   it('ends when a slow client disconnects', async () => {
@@ -145,7 +145,7 @@ describe.each(oneOrAll(Object.entries(adapters)))("a stream handed to Nest's @Ss
     await standstill();
     response.destroy();
     const client = app.get(LlmClient);
-    await until(() => client.callsUnderWay === 0 && upstream.left === 1);
+    await until(() => client.callsInFlight === 0 && upstream.left === 1);
     expect(events.taken).toBeLessThan(EVENTS / 2);
   });
 });

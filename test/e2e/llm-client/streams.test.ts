@@ -84,7 +84,7 @@ describe('a stream', () => {
     expect(open.providers[0].latest?.body.stream_options).toEqual({ include_usage: true });
     await until(() => isOver(open));
     expect(open.router.status()[0]).toMatchObject({ successes: 1, tokens: stream.usage?.totalTokens });
-    await expect(read(stream)).rejects.toThrow('the answer has been read already');
+    await expect(read(stream)).rejects.toThrow('the stream has already been read');
   });
 
   it('passes through unchanged, with the call’s facts in the headers', async () => {
@@ -329,7 +329,7 @@ describe('a client that leaves', () => {
       await until(() => left() && isOver(open));
       const again = stream[Symbol.asyncIterator]().next();
       if (kind === 'chunks of a function') expect(await again).toMatchObject({ done: true });
-      else await expect(again).rejects.toThrow('the answer has been read already');
+      else await expect(again).rejects.toThrow('the stream has already been read');
     });
 
     it('ends the stream when a Readable of it is destroyed', async () => {

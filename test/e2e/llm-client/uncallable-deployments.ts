@@ -10,7 +10,7 @@ export const BROKEN: Readonly<Record<string, readonly [params: Record<string, un
   typo: [{ model: 'anthropik/claude-3', api_key: 'sk-secret-typo' }, /unknown provider anthropik in anthropik\/claude-3/],
   gemini: [{ model: 'gemini-1.5-pro', api_key: 'sk-secret-gemini' }, /gemini-1\.5-pro is served by two providers/],
   unnamed: [{ model: 'my-finetune', api_key: 'sk-secret-unnamed' }, /the model my-finetune has no provider prefix/],
-  'azure-nowhere': [{ model: 'azure/gpt-4', api_key: 'sk-secret-azure' }, /api_base must be set: azure has no default address/],
+  'azure-nowhere': [{ model: 'azure/gpt-4', api_key: 'sk-secret-azure' }, /api_base must be set, because azure has no default address/],
   entra: [
     { model: 'azure/gpt-4', api_base: 'https://r.openai.azure.com', client_id: 'c', client_secret: 'sk-secret-entra' },
     /tenant_id must be set together with the other parts of the identity/,
@@ -34,7 +34,7 @@ export const BROKEN: Readonly<Record<string, readonly [params: Record<string, un
     { model: 'openai/gpt-4o', api_key: 'sk-secret-shell', extra_headers: { 'x-team': '${NO_SUCH_TEAM}' } },
     /litellm_params\.extra_headers contains \$\{NO_SUCH_TEAM\}/,
   ],
-  'no-url': [{ model: 'openai/gpt-4o', api_base: 'sk-secret-not-a-url', api_key: 'k' }, /api_base must be an http or https URL/],
+  'no-url': [{ model: 'openai/gpt-4o', api_base: 'sk-secret-not-a-url', api_key: 'k' }, /api_base must be an http:\/\/ or https:\/\/ URL/],
 };
 export const IDS = Object.keys(BROKEN);
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { FastLiteLLM } from 'nestjs-fast-litellm';
 import { register } from 'prom-client';
 import { AppModule } from '../../../sample-app/app.module.js';
-import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
+import { createHttpAdapter } from '../../../sample-app/start.js';
 import { HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import { broken, entry, withoutKeys, working } from './uncallable-deployments.js';
 
@@ -107,7 +107,8 @@ describe('the sample gateway with uncallable deployments', () => {
     expect(metrics).toMatch(/router_deployments\{state="uncallable"[^}]*\} 16/);
     const page = await (await fetch(`${url}/dashboard`)).text();
     expect(page).toContain('GROQ_API_KEY');
-    expect(page).toContain('uncallable');
+    expect(page).toContain('cannot be called');
+    expect(await (await fetch(`${url}/dashboard/models`)).text()).toContain('uncallable');
     expect(page).not.toContain('sk-secret');
   });
 });

@@ -136,7 +136,7 @@ describe('skipIf', () => {
     const guard = new RateLimitGuard(llm.rateLimiter, llm.tokenCounter);
     const context = { getClass: () => PlainController, getHandler: () => PlainController.prototype.plain } as unknown as ExecutionContext;
     await expect(guard.canActivate(context)).rejects.toThrow(
-      expect.objectContaining({ code: 'SKIP_IF_FAILED', message: 'rateLimit.skipIf: the function failed (no user)' }) as Error,
+      expect.objectContaining({ code: 'SKIP_IF_FAILED', message: 'rateLimit.skipIf: the function threw an error (no user)' }) as Error,
     );
     await llm.close();
   });

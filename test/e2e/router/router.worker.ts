@@ -2,10 +2,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openNativeBinding } from '../../../lib/engine/native-binding.js';
 import { NativeRouterEngine } from '../../../lib/router/engine/native.js';
-import type { RoutingContext, Pick } from '../../../lib/router/routing-context.js';
+import type { RoutingContext, RoutedSelection } from '../../../lib/router/routing-context.js';
 import { deployment, routerOn } from '../../support/router-engines.js';
 
-/** What a worker is told. */
+/** Passed to a worker as `workerData`. */
 export interface WorkerTask {
   readonly name: string;
   readonly strategy: string;
@@ -19,6 +19,8 @@ export interface WorkerTask {
   /** The barrier of the threads: its size, the requests in flight, and their maximum. */
   readonly meeting: SharedArrayBuffer;
   readonly threads: number;
+  /** Time of the routers' clock in milliseconds, which stands still: outcomes are counted by the minute. */
+  readonly nowMs: number;
 }
 
 const task = workerData as WorkerTask;
@@ -32,7 +34,7 @@ const { router } = routerOn(
     maxDeployments: 64,
     modelList: Array.from({ length: task.deployments }, (_, at) => deployment(`d${at}`, task.params)),
   },
-  { now: Date.now },
+  { now: () => task.nowMs },
 );
 
 const flags = new Int32Array(task.meeting);
@@ -41,7 +43,7 @@ Atomics.notify(flags, 0);
 for (let there = Atomics.load(flags, 0); there < task.threads; there = Atomics.load(flags, 0)) Atomics.wait(flags, 0, there);
 
 const context: RoutingContext = { inputTokens: 1 };
-const open: Pick[] = [];
+const open: RoutedSelection[] = [];
 let refused = 0;
 let most = 0;
 const send = (turn: number): void => {
@@ -52,7 +54,7 @@ const send = (turn: number): void => {
     refused++;
   }
   if (open.length <= turn % 5) return;
-  const pick = open.shift() as Pick;
+  const pick = open.shift() as RoutedSelection;
   Atomics.sub(flags, 1, 1);
   router.succeeded(pick, { latencyMs: turn % 7, promptTokens: 1, completionTokens: 1 });
 };
@@ -64,7 +66,7 @@ if (task.endless) {
 for (let turn = 0; turn < task.turns; turn++) send(turn);
 while (open.length > task.keeps) {
   Atomics.sub(flags, 1, 1);
-  router.succeeded(open.shift() as Pick, { latencyMs: 1 });
+  router.succeeded(open.shift() as RoutedSelection, { latencyMs: 1 });
 }
 const inFlight = router.status().map((state) => state.inFlight);
 parentPort?.postMessage({ refused, most, requests: task.turns - refused, inFlight });

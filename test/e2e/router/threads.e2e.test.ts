@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { openNativeBinding } from '../../../lib/engine/native-binding.js';
 import { NativeRouterEngine } from '../../../lib/router/engine/native.js';
 import type { RouterService } from '../../../lib/router/router.service.js';
-import { isLong, usuallyOrLong } from '../../support/long.js';
+import { isComplete, usuallyOrLong } from '../../support/long.js';
 import { deployment, routerOn } from '../../support/router-engines.js';
 import type { WorkerTask } from './router.worker.js';
 import { root } from '../../project/sources.js';
@@ -37,14 +37,14 @@ function observer(task: Omit<WorkerTask, 'meeting'>): RouterService {
   if (binding === null) throw new Error('this needs the addon');
   const modelList = Array.from({ length: task.deployments }, (_, at) => deployment(`d${at}`, task.params));
   const options = { strategy: task.strategy, sharedAs: task.name, maxDeployments: 64, modelList };
-  return routerOn(new NativeRouterEngine(binding), options, { now: Date.now }).router;
+  return routerOn(new NativeRouterEngine(binding), options, { now: () => task.nowMs }).router;
 }
 
 const inFlightOf = (router: RouterService): number[] => router.status().map(({ inFlight }) => inFlight);
-const base = { turns: usuallyOrLong(2_500, 20_000), keeps: 0, endless: false, threads: THREADS, deployments: 40 };
+const base = { turns: usuallyOrLong(2_500, 20_000), keeps: 0, endless: false, threads: THREADS, deployments: 40, nowMs: Date.now() };
 
 (binding === null ? describe.skip : describe)('worker threads that share a router', () => {
-  it.each(isLong ? ['least_busy', 'simple_shuffle', 'usage_based'] : ['least_busy'])(
+  it.each(isComplete ? ['least_busy', 'simple_shuffle', 'usage_based'] : ['least_busy'])(
     'count exactly, and are back at zero: %s',
     async (strategy) => {
       const task = { ...base, strategy, name: `threads-${strategy}` };

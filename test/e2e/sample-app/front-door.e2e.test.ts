@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { connect } from 'node:net';
-import { MAX_BODY_BYTES } from '../../../sample-app/http-adapter.js';
+import { MAX_BODY_BYTES } from '../../../sample-app/app.module.js';
 import { addressOf, ask, COUNT, count, error, gatewayWith, json } from './sample-requests.js';
 import { until } from '../../support/until.js';
 

@@ -7,7 +7,7 @@ import OpenAI from 'openai';
 import { FastLiteLLM } from 'nestjs-fast-litellm';
 import { register } from 'prom-client';
 import { AppModule } from '../../../sample-app/app.module.js';
-import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
+import { createHttpAdapter } from '../../../sample-app/start.js';
 import { LocalProviders } from '../../../sample-app/providers/local-providers.js';
 import type { LocalProvider } from '../../support/local-provider/local-provider.js';
 import type { ProviderBehaviour } from '../../support/local-provider/provider-behaviour.js';

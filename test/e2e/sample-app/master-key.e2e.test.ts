@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { register } from 'prom-client';
-import { MAX_BODY_BYTES } from '../../../sample-app/http-adapter.js';
+import { MAX_BODY_BYTES } from '../../../sample-app/app.module.js';
 import { isExplained, start } from '../../../sample-app/start.js';
 import { EXPECTED_HEALTH } from '../observability/expected-health.js';
 import { ask, config, count, error, gatewayWith, json, setEnvironment } from './sample-requests.js';
@@ -116,7 +116,7 @@ describe('the start of the sample gateway', () => {
       "{ master_key: '${LITELLM_MASTER_KEY}' }",
       '',
       { LITELLM_MASTER_KEY: 'sk-set' },
-      /general_settings\.master_key: contains \$\{LITELLM_MASTER_KEY\}, which is not replaced: write os\.environ\/LITELLM_MASTER_KEY/,
+      /general_settings\.master_key: contains \$\{LITELLM_MASTER_KEY\}, which is not replaced; write os\.environ\/LITELLM_MASTER_KEY/,
     ],
     ['an empty text', "{ master_key: '' }", '', {}, /general_settings\.master_key: must be a non-empty string/],
     ['spaces', "{ master_key: ' ' }", '', {}, /general_settings\.master_key: must be a non-empty string/],
@@ -143,13 +143,19 @@ describe('the start of the sample gateway', () => {
       {},
       /guardrails/,
     ],
-    ['no key on all addresses', '', '', { HOST: '0.0.0.0' }, /general_settings\.master_key is not set/],
+    [
+      'no key on all addresses',
+      '',
+      '',
+      { HOST: '0.0.0.0' },
+      /general_settings\.master_key: is not set, and other machines can reach 0\.0\.0\.0/,
+    ],
     [
       'the key of the documentation on all addresses',
       '{ master_key: sk-1234 }',
       '',
       { HOST: '0.0.0.0' },
-      /general_settings\.master_key is the public one/,
+      /general_settings\.master_key: is an example from the documentation/,
     ],
   ])('fails with %s instead of serving without a key', async (_, general, more, env, message) => {
     const started = await startWith({ LITELLM_CONFIG: config(general, more), ...env });
@@ -201,6 +207,6 @@ describe('the start of the sample gateway', () => {
 
   it('fails with invalid CORS_ORIGINS', async () => {
     for (const CORS_ORIGINS of ['app.example', 'https://app.example/', 'https://app.example/path', 'null'])
-      expect((await startWith({ CORS_ORIGINS })).message).toMatch(/^CORS_ORIGINS must be origins such as/);
+      expect((await startWith({ CORS_ORIGINS })).message).toMatch(/^CORS_ORIGINS: must be origins such as/);
   });
 });

@@ -117,7 +117,7 @@ describe.each(oneOrAll(Object.entries(adapters)))('a stream for the OpenAI SDK, 
     runner.once('chunk', () => runner.abort());
     await expect(runner.done()).rejects.toBeInstanceOf(OpenAI.APIUserAbortError);
     const client = app.get(LlmClient);
-    await until(() => left === before + 1 && client.callsUnderWay === 0);
+    await until(() => left === before + 1 && client.callsInFlight === 0);
   });
 
   it.each([false, true])('ends with an error of the SDK if it is cut within an event, with usage: %s', async (include_usage) => {

@@ -4,7 +4,7 @@ import { countTokens, estimateCost } from 'nestjs-fast-litellm';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { register } from 'prom-client';
 import { AppModule } from '../../../sample-app/app.module.js';
-import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
+import { createHttpAdapter } from '../../../sample-app/start.js';
 import {
   BROWSER_FLAGS,
   describeInBrowser,

@@ -2,8 +2,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { countMessages, countTokens, TokenCounterService, VERSION } from 'nestjs-fast-litellm';
 import { register } from 'prom-client';
-import { AppModule } from '../../../sample-app/app.module.js';
-import { createHttpAdapter, MAX_BODY_BYTES } from '../../../sample-app/http-adapter.js';
+import { AppModule, MAX_BODY_BYTES } from '../../../sample-app/app.module.js';
+import { createHttpAdapter } from '../../../sample-app/start.js';
 import { EXPECTED_HEALTH, EXPECTED_TERMINUS } from '../observability/expected-health.js';
 import { cpuTimer } from '../../support/cpu-time.js';
 
@@ -176,6 +176,12 @@ describe('POST /v1/tokens/count', () => {
     expect(await idOf('trace-7:a')).toBe('trace-7:a');
     expect(await idOf('a b')).toMatch(/^[\da-f-]{36}$/);
     expect(await idOf('x'.repeat(129))).toMatch(/^[\da-f-]{36}$/);
+  });
+
+  it('accepts ids of stored responses in paths, which are longer than the default of Fastify', async () => {
+    const answer = await fetch(`${url}/v1/responses/resp_fl1${'a'.repeat(700)}`);
+    expect(answer.status).toBe(404);
+    expect(await answer.text()).toContain('Response with id');
   });
 
   it('answers an unknown path in the same error format', async () => {

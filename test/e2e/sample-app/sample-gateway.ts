@@ -2,8 +2,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { register } from 'prom-client';
 import { AppModule } from '../../../sample-app/app.module.js';
-import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
 import { LocalProviders, type RunningProvider } from '../../../sample-app/providers/local-providers.js';
+import { createHttpAdapter } from '../../../sample-app/start.js';
 
 /** The sample app as `npm start` has it, in this process, with its two providers. */
 export class SampleGateway {

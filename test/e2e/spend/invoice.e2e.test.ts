@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isWhole, usuallyOrLong } from '../../support/long.js';
 import { hasPostgresBinaries, PostgresCluster } from '../../support/postgres-cluster.js';
 import { hasPostgres } from '../../support/postgres.js';
+import { TcpSwitch } from '../../support/tcp-switch.js';
 import { until } from '../../support/until.js';
 
 const CALLS = usuallyOrLong(600, 20_000);
@@ -17,6 +18,8 @@ const STOP_MS = usuallyOrLong(5_000, 20_000);
 const KILL_EVERY_MS = isWhole ? 5_000 : 1_500;
 const PROCESSES = 3;
 const IN_FLIGHT = 6;
+/** For this long, the address leads to a replica that is not yet promoted. */
+const READ_ONLY_MS = 1_000;
 /** What a process that is killed may lose: `flushMs`, a statement that hangs, and a busy machine. */
 const LAST_BATCH_MS = 2_000;
 
@@ -134,12 +137,15 @@ class Caller {
 
 (hasPostgres && hasPostgresBinaries ? describe : describe.skip)('the invoice', () => {
   it(
-    'is the sum of what the provider has billed, although processes are killed and the database stops',
+    'is the sum of what the provider has billed, although processes are killed and the database stops and fails over',
     async () => {
-      const cluster = await PostgresCluster.start();
+      const primary = await PostgresCluster.start();
+      const replica = await primary.startReplica();
+      const address = await TcpSwitch.listen(primary.port);
       const provider = new Bookkeeper();
       const folder = mkdtempSync(join(tmpdir(), 'invoice-'));
-      const args = [cluster.url, await provider.start(), join(folder, 'spend')];
+      const url = `postgres://postgres@127.0.0.1:${address.port}/postgres`;
+      const args = [url, await provider.start(), join(folder, 'spend')];
       const all: Caller[] = [];
       const open = async (): Promise<Caller> => {
         const caller = new Caller(args);
@@ -160,24 +166,34 @@ class Caller {
             running[at] = await open();
           }
         })();
-        const stopping = (async () => {
+        let started = 0;
+        /** Calls that started before the replica accepted writes. */
+        let beforeFailover = 0;
+        const failingOver = (async () => {
           await sleep(KILL_EVERY_MS / 2);
-          await cluster.stop();
+          await primary.stop();
           await sleep(STOP_MS);
-          await cluster.start();
+          await primary.start();
+          await until(() => primary.hasReplica());
           await sleep(KILL_EVERY_MS / 2);
-          await cluster.kill();
-          await cluster.start();
+          await primary.kill();
+          address.switchTo(replica.port);
+          await sleep(READ_ONLY_MS);
+          await replica.promote();
+          beforeFailover = started;
         })();
         for (let number = 1; number <= CALLS; number++) {
           let caller: Caller | undefined;
           await until(() => (caller = running.find((each) => each.killedAtMs === undefined && each.inFlight < IN_FLIGHT)) !== undefined);
           (caller as Caller).call(String(number));
-          // As many as it takes for the stops and kills to happen meanwhile.
-          if (number % 10 === 0) await sleep((KILL_EVERY_MS * 4 * 10) / CALLS);
+          started = number;
+          // As long as it takes for the stops and kills to happen meanwhile.
+          if (number % 10 === 0) await sleep(((STOP_MS + KILL_EVERY_MS * 4) * 10) / CALLS);
         }
         isDone = true;
-        await Promise.all([killing, stopping]);
+        await Promise.all([killing, failingOver]);
+        expect(beforeFailover).toBeGreaterThan(0);
+        expect(beforeFailover).toBeLessThan(CALLS);
         await until(() => running.every(({ inFlight }) => inFlight === 0));
         await Promise.all(running.map((caller) => caller.stop()));
         // The next process writes what others have left.
@@ -185,7 +201,7 @@ class Caller {
         await until(() => readdirSync(folder).length === 0);
         await last.stop();
 
-        const rows = await cluster.query(
+        const rows = await replica.query(
           'SELECT end_user, status, prompt_tokens + completion_tokens AS tokens, nano_usd FROM fast_litellm.calls',
         );
         const numbers = new Set(rows.map(({ end_user }) => String(end_user)));
@@ -199,20 +215,21 @@ class Caller {
           return Number(tokens) !== billedTokens || Number(nano_usd ?? 0) !== nano;
         });
         expect(wrong).toEqual([]);
-        const nanoOf = async (sql: string): Promise<number> => Number((await cluster.query(sql))[0].nano);
+        const nanoOf = async (sql: string): Promise<number> => Number((await replica.query(sql))[0].nano);
         const billed = [...numbers].reduce((sum, number) => sum + (provider.billed.get(number)?.nano ?? 0), 0);
         expect(await nanoOf('SELECT sum(nano_usd) AS nano FROM fast_litellm.calls')).toBe(billed);
         expect(await nanoOf('SELECT sum(nano_usd) AS nano FROM fast_litellm.call_attempts')).toBe(billed);
         for (const dimension of ['all', 'model', 'end_user'])
           expect(await nanoOf(`SELECT sum(nano_usd) AS nano FROM fast_litellm.daily_spend WHERE dimension = '${dimension}'`)).toBe(billed);
-        const [{ requests }] = await cluster.query(
+        const [{ requests }] = await replica.query(
           `SELECT sum(requests) AS requests FROM fast_litellm.daily_spend WHERE dimension = 'all'`,
         );
         expect(Number(requests)).toBe(rows.length);
       } finally {
         await Promise.all(all.map((caller) => caller.kill()));
         provider.stop();
-        await cluster.remove();
+        address.close();
+        await Promise.all([primary.remove(), replica.remove()]);
         rmSync(folder, { recursive: true, force: true });
       }
     },

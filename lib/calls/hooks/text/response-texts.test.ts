@@ -28,4 +28,16 @@ describe('the texts of Responses', () => {
     const deltas = read({ type: 'response.output_text.delta', delta: 'wh' }, { type: 'response.output_text.done', text: 'whole' });
     expect(deltas.map(facts)).toEqual([[['wh', 'content', false, false]], [['', 'content', false, true]]]);
   });
+
+  it.each([
+    ['chat', { choices: [{ index: 0, delta: { content: 'Ja' }, finish_reason: null }] }],
+    ['completions', { choices: [{ index: 0, text: 'Ja', finish_reason: null }] }],
+    ['responses', { type: 'response.output_text.delta', output_index: 0, content_index: 0, delta: 'Ja' }],
+  ])('have no unchecked text next to what is left of a stream: %s', (operation, event) => {
+    const stream = textFormatOf(operation as 'chat')?.stream(1e6);
+    stream?.read({ id: 'c-1', created: 1, ...event, note: 'Jane Roe', 'for Jane Roe': 1 });
+    const [{ event: rest }] = stream?.rest() ?? [];
+    expect(rest).toMatchObject({ id: 'c-1', created: 1 });
+    expect(JSON.stringify(rest)).not.toContain('Jane');
+  });
 });

@@ -1,5 +1,6 @@
 import { TEXT_PLACES } from '../../answer/text-places.js';
 import type { TextKind } from '../call-hook.js';
+import { withoutTexts } from './other-texts.js';
 import {
   indexIn,
   NO_TEXTS,
@@ -66,17 +67,17 @@ class ResponseTexts implements StreamTexts {
 
   rest(): readonly { readonly event: OwnFields; readonly slot: TextSlot }[] {
     return [...this.open].map(([part, last]) => {
-      const event: OwnFields = { ...last, [DELTA]: '' };
+      const event: OwnFields = { ...withoutTexts(last), [DELTA]: '' };
       return { event, slot: this.slot(part, '', true, (text) => void (event[DELTA] = text)) };
     });
   }
 
   private delta(event: OwnFields, base: string): EventTexts {
-    if (base === 'response.audio') throw new UnreadableText('sound');
+    if (base === 'response.audio') throw new UnreadableText('audio');
     const delta = event[DELTA];
     if (typeof delta !== 'string') return NO_TEXTS;
     const part = `${placeOf(event)}:${base}`;
-    this.open.set(part, { ...event });
+    this.open.set(part, event);
     const slot = this.slot(part, delta, false, (text) => void (event[DELTA] = text));
     return { slots: [{ ...slot, at: { holder: event, field: DELTA } }], isOnlyText: true, isChanged: false, before: [] };
   }
@@ -94,7 +95,7 @@ class ResponseTexts implements StreamTexts {
     }
     const before: OwnFields[] = [];
     const slot = this.slot(part, '', true, (text) => {
-      if (text !== '') before.push({ ...last, [DELTA]: text });
+      if (text !== '') before.push({ ...withoutTexts(last), [DELTA]: text });
       if (field !== undefined) event[field] = this.released.get(part) ?? '';
     });
     return { slots: [slot], isOnlyText: false, isChanged: true, repeated: field === undefined ? [] : [at], before };
@@ -143,7 +144,7 @@ function itemTexts(item: OwnFields, at: number): ItemText[] {
 
 function partTexts(part: OwnFields, place: string, isSummary: boolean): ItemText[] {
   const { type } = part;
-  if (type === 'output_audio') throw new UnreadableText('sound');
+  if (type === 'output_audio') throw new UnreadableText('audio');
   if (isSummary && type !== 'refusal') return textIn(part, 'text', `${place}:response.reasoning_summary_text`);
   const [field, events] = Object.hasOwn(OF_PARTS, String(type)) ? OF_PARTS[String(type)] : OUTPUT_TEXT;
   return textIn(part, field, `${place}:${events}`);

@@ -9,7 +9,7 @@ export interface TextPlace {
   readonly field: string;
 }
 
-/** A text in an answer, or what an event of a stream adds to one. */
+/** A text in an answer, or the part that an event of a stream adds. */
 export interface TextSlot {
   /** The part of the answer it belongs to. Parts begin and end by themselves. */
   readonly part: string;
@@ -22,7 +22,7 @@ export interface TextSlot {
   readonly isLast: boolean;
   /** Whether it is, or continues, a text of JSON. */
   readonly isJson?: boolean;
-  /** Absent where the answer, or the event, does not have it yet. */
+  /** Absent if the answer, or the event, does not have it yet. */
   readonly at?: TextPlace;
   /** Puts another text in its place. */
   readonly put: (text: string) => void;

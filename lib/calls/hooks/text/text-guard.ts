@@ -1,6 +1,6 @@
 import { HookFault, type InstalledHook } from '../installed-hook.js';
 import type { RunningCall } from '../running-call.js';
-import { readTextVerdict } from '../verdicts.js';
+import { readTextVerdict } from '../verdict-checks.js';
 import { JsonEscapes } from './json-escapes.js';
 import type { TextSlot } from './text-format.js';
 
@@ -90,29 +90,29 @@ export class TextGuard {
     return passing;
   }
 
-  private ask(hook: InstalledHook, { kind, choice, part, isLast }: TextSlot, held: Held, added: string): string | Promise<string> {
+  private ask(hook: InstalledHook, { kind, choice, part, isLast, isJson }: TextSlot, held: Held, added: string): string | Promise<string> {
     const { maxBytes, failed } = this;
     const text = held.text + added;
     const bytes = held.bytes + Buffer.byteLength(added);
     const isEnough = isLast || failed.has(hook) || (added !== '' && text.length - held.seen >= hook.options.minTextChars);
     if (text === '' || !isEnough) {
       this.keep(held, text, bytes);
-      // One part, or all of them together.
+      // All parts together are limited, too.
       if (this.heldBytes <= maxBytes) return '';
     }
     const isTooMuch = Math.max(bytes, this.heldBytes) > maxBytes;
     this.keep(held, '', 0);
     held.seen = 0;
     if (failed.has(hook)) return text;
-    if (isTooMuch) return hook.unguarded('onText', new HookFault(`holds back more than ${maxBytes} bytes`), text);
-    const asked = { kind, choice, part, text, isLast };
+    if (isTooMuch) return hook.unguarded('onText', new HookFault(`held back more than ${maxBytes} bytes`), text);
+    const asked = { kind, choice, part, text, isLast, ...(isJson === true && { isJson }) };
     return hook.guard({
       method: 'onText',
       run: (each) => each.onText?.(this.call.view, asked),
       read: (verdict) => {
         const { pass, hold } = readTextVerdict(verdict, asked);
         const [passBytes, holdBytes] = [Buffer.byteLength(pass), Buffer.byteLength(hold)];
-        if (passBytes + holdBytes > maxBytes) throw new HookFault(`returns a text of more than ${maxBytes} bytes`);
+        if (passBytes + holdBytes > maxBytes) throw new HookFault(`returned a text of more than ${maxBytes} bytes`);
         this.keep(held, hold, holdBytes);
         held.seen = hold.length;
         return pass;

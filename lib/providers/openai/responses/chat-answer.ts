@@ -1,4 +1,4 @@
-import { fieldsOf, isObject, type Fields, listOf } from '../../../common/objects.js';
+import { type Fields, fieldsOf, isObject, listOf, numberIn, stringIn } from '../../../common/objects.js';
 import type { ChatUsage, FinishReason } from '../chat-chunks.js';
 
 /** Text between two summaries of the model's thinking. */
@@ -72,7 +72,7 @@ export function finishOf({ incomplete_details: details }: Fields, hasCalls: bool
 }
 
 export function chatUsageOf(usage: unknown): ChatUsage | undefined {
-  // Without a figure the answer is estimated.
+  // Without figures, the usage is estimated.
   if (!isObject(usage) || (typeof usage.input_tokens !== 'number' && typeof usage.output_tokens !== 'number')) return undefined;
   const { input_tokens_details: input, output_tokens_details: output } = usage;
   const [prompt, completion] = [numberIn(usage.input_tokens), numberIn(usage.output_tokens)];
@@ -90,12 +90,4 @@ export function errorOf({ error, ...event }: Fields): { message: string; type: s
   const { message, type, code } = isObject(error) ? error : event;
   const named = typeof type === 'string' && type !== 'error' && !type.startsWith('response.') ? type : null;
   return { message: stringIn(message) || 'The response failed.', type: named, code: stringIn(code) || null };
-}
-
-export function stringIn(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function numberIn(value: unknown): number {
-  return typeof value === 'number' ? value : 0;
 }

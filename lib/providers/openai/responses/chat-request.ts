@@ -51,7 +51,7 @@ function itemsOf(path: string, value: unknown, sent: SentRequest): readonly obje
     case 'assistant':
       return [...saidItems(path, message), ...callItems(`${path}.tool_calls`, calls)];
     default:
-      throw refused(`${path}.role`, sent, 'Responses does not support messages with this role');
+      throw refused(`${path}.role`, sent, 'the Responses API does not support messages with this role');
   }
 }
 
@@ -117,6 +117,6 @@ function partOf(path: string, { type, text, image_url: image, file }: ChatPart, 
       return { type: 'input_file', ...source, ...(filename !== undefined && { filename }) };
     }
     default:
-      throw refused(path, sent, `Responses does not support content of type ${String(type).slice(0, 40)}`);
+      throw refused(path, sent, `the Responses API does not support content of type ${String(type).slice(0, 40)}`);
   }
 }

@@ -1,8 +1,8 @@
-import { fieldsOf, type Fields, listOf } from '../../../common/objects.js';
+import { type Fields, fieldsOf, listOf, stringIn } from '../../../common/objects.js';
 import type { AnswerTranslator } from '../../protocol.js';
 import { EventTranslator } from '../../events/event-translator.js';
 import { ChatChunks, errorChunk } from '../chat-chunks.js';
-import { annotationOf, BETWEEN_THOUGHTS, callOf, chatUsageOf, completionOf, errorOf, finishOf, stringIn } from './chat-answer.js';
+import { annotationOf, BETWEEN_THOUGHTS, callOf, chatUsageOf, completionOf, errorOf, finishOf } from './chat-answer.js';
 
 const MOST_CALLS = 1000;
 

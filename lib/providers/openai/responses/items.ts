@@ -1,3 +1,4 @@
+import { jsonIn } from '../../../common/objects.js';
 import { randomBytes } from 'node:crypto';
 import type { ThinkingBlock } from '../chat-types.js';
 
@@ -106,10 +107,6 @@ export function sealedIn(encrypted: unknown): string | undefined {
 
 /** The thinking blocks of sealed JSON; `undefined` for anything else. */
 export function thinkingBlocksIn(json: string): readonly ThinkingBlock[] | undefined {
-  try {
-    const blocks: unknown = JSON.parse(json);
-    return Array.isArray(blocks) ? (blocks as ThinkingBlock[]) : undefined;
-  } catch {
-    return undefined;
-  }
+  const blocks = jsonIn(json);
+  return Array.isArray(blocks) ? (blocks as ThinkingBlock[]) : undefined;
 }

@@ -1,4 +1,4 @@
-import { isObject, type Fields } from '../../../common/objects.js';
+import { type Fields, isObject, isSet } from '../../../common/objects.js';
 
 /** Parameters of chat that Responses has under the same name. */
 const SHARED: ReadonlySet<string> = new Set(
@@ -13,7 +13,7 @@ const CHAT_ONLY: ReadonlySet<string> = new Set(
 
 /**
  * Parameters of chat, without its messages, in the words of Responses: `max_tokens`, `tools`,
- * `response_format`, … What Responses does not have is left out, a provider's own passes.
+ * `response_format`, … What Responses does not have is omitted, a provider's own passes.
  */
 export function toResponsesParameters(chat: Fields): Record<string, unknown> {
   const {
@@ -40,7 +40,7 @@ export function toResponsesParameters(chat: Fields): Record<string, unknown> {
 /** `{ type: 'function', function: { name, … } }` as `{ type: 'function', name, … }`. */
 function flatTool(tool: unknown): unknown {
   const { parameters = {}, ...others } = flat(tool) as Fields;
-  // Absent, Responses takes `strict` for true.
+  // In the Responses API, `strict` defaults to true.
   return isObject(tool) && isObject(tool.function) ? { strict: false, ...others, parameters } : tool;
 }
 
@@ -48,8 +48,4 @@ function flat(value: unknown): unknown {
   if (!isObject(value) || typeof value.type !== 'string' || !isObject(value[value.type])) return value;
   const { type, [type]: inner, ...others } = value as Fields & { readonly type: string };
   return { type, ...others, ...(inner as Fields) };
-}
-
-function isSet(value: unknown): boolean {
-  return value !== undefined && value !== null;
 }

@@ -1,4 +1,4 @@
-import { isObject, type Fields } from '../../../common/objects.js';
+import { type Fields, fieldsOf, isObject, jsonIn } from '../../../common/objects.js';
 import type { OpenAIErrorBody } from '../../../common/provider-error.js';
 import type { AnswerUsage } from '../../../http/answer-usage.js';
 import { endLinesOf, type StreamEvents } from '../../events/event-reader.js';
@@ -36,6 +36,11 @@ export class PassingResponse extends EventsTranslator implements AnswerTranslato
   private hasFailed = false;
   private lastEvent: Buffer = NONE;
 
+  /** @param readUsage Default: the usage that the answer states. */
+  constructor(private readonly readUsage = usageIn) {
+    super();
+  }
+
   whole(answer: Buffer): Buffer {
     return answer;
   }
@@ -59,13 +64,13 @@ export class PassingResponse extends EventsTranslator implements AnswerTranslato
     const fault = faultIn(answer);
     // Its error follows other fields.
     if (fault !== undefined || !answer.includes(FAILED)) return fault;
-    const error = failureIn(parsed(answer.toString('utf8')));
+    const error = failureIn(fieldsOf(jsonIn(answer.toString('utf8'))));
     return error === undefined ? undefined : { error };
   }
 
   /** Some providers write long fields after the usage. */
   usageIn(bytes: Buffer): AnswerUsage | undefined {
-    return usageIn(bytes) ?? usageIn(this.lastEvent);
+    return this.readUsage(bytes) ?? this.readUsage(this.lastEvent);
   }
 
   openingOf(): StreamOpening {
@@ -110,7 +115,7 @@ export function errorEventOf({ message, type, param, code }: OpenAIErrorBody, se
 function nameAt(bytes: Buffer, name: Buffer): number {
   for (let at = bytes.indexOf(name); at >= 0; at = bytes.indexOf(name, at + name.length)) {
     const from = Math.max(0, at - LONGEST_BEFORE);
-    // A line begins where the events do.
+    // Events begin at the start of a line.
     if (BEFORE_NAME.test((from === 0 ? '\n' : '') + bytes.toString('latin1', from, at))) return at;
   }
   return -1;
@@ -118,7 +123,7 @@ function nameAt(bytes: Buffer, name: Buffer): number {
 
 function openingIn(events: readonly string[]): StreamOpening {
   for (const data of events) {
-    const event = parsed(data);
+    const event = fieldsOf(jsonIn(data));
     if (hasError(data) || event.type === 'error') return { error: asError(isObject(event.error) ? event.error : event) };
     const failure = event.type === 'response.failed' ? failureIn(event.response) : undefined;
     if (failure !== undefined) return { error: failure };
@@ -137,11 +142,11 @@ function failureIn(response: unknown): string | undefined {
 function errorEventIn(tail: Buffer): string | undefined {
   const stated = errorAtEnd(tail);
   if (stated !== undefined) {
-    const event = parsed(stated);
+    const event = fieldsOf(jsonIn(stated));
     return asError(isObject(event.error) ? event.error : event);
   }
   for (const line of tail.toString('utf8').split('\n')) {
-    const event = line.startsWith('data:') && line.includes('"error"') ? parsed(line.slice('data:'.length)) : {};
+    const event = line.startsWith('data:') && line.includes('"error"') ? fieldsOf(jsonIn(line.slice('data:'.length))) : {};
     if (event.type === 'error') return asError(event);
   }
   return undefined;
@@ -151,13 +156,4 @@ function errorEventIn(tail: Buffer): string | undefined {
 function asError({ message, code, param, type }: Fields): string {
   const named = type === 'error' ? undefined : type;
   return JSON.stringify({ error: { message: message ?? 'The response failed.', type: named, code, param } });
-}
-
-function parsed(json: string): Fields {
-  try {
-    const value: unknown = JSON.parse(json);
-    return isObject(value) ? value : {};
-  } catch {
-    return {};
-  }
 }

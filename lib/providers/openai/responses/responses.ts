@@ -1,6 +1,8 @@
 import { changedBy } from '../../../http/body/raw-field.js';
 import type { CountCall, SentRequest, WireCall } from '../../protocol.js';
 import { policedFields } from '../../parameters.js';
+import type { Forwarded } from '../../forwarded/forwarded.js';
+import { forwardedCall } from '../forwarded.js';
 import { OPENAI_READER } from '../reader.js';
 import { pickedFields, written } from '../request.js';
 import { responsesFieldsOf } from './chat-request.js';
@@ -21,6 +23,16 @@ export function responsesCall(sent: SentRequest): WireCall {
     reader: passing,
     ...(sent.request.stream && { translator: passing }),
   };
+}
+
+/** Its usage counted when it was created. */
+const NO_USAGE = { promptTokens: 0, completionTokens: 0, totalTokens: 0 };
+
+/** A request about a stored response, whole or as its events. */
+export function storedResponseCall(forwarded: Forwarded, sent: SentRequest): WireCall {
+  const passing = new PassingResponse(() => NO_USAGE);
+  const call = forwardedCall(forwarded, sent, { ...OPENAI_READER, usageIn: () => NO_USAGE });
+  return sent.request.stream ? { ...call, reader: passing, translator: passing } : call;
 }
 
 /** `InputTokenCountParams` of the SDK: other fields are an error at the endpoint. */

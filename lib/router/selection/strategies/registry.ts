@@ -58,5 +58,5 @@ export function checkStrategy(path: string, value: unknown, refuse: Refuse = ref
   const strategy = strategyNamed(value);
   if (strategy !== undefined) return strategy;
   const hint = typeof value === 'string' ? suggestion(value, [...ROUTING_STRATEGIES, ...ALIASES.keys()]) : '';
-  throw refuse(path, value, `must be one of ${ROUTING_STRATEGIES.join(', ')}, or LiteLLM's name of one${hint}`);
+  throw refuse(path, value, `must be one of ${ROUTING_STRATEGIES.join(', ')}, or the LiteLLM name of a strategy${hint}`);
 }

@@ -111,7 +111,7 @@ import { until } from '../../../support/until.js';
     const { remainingRequests } = await service.peekAsync(healthy, { cost: 0 });
     expect(await service.reserveAsync([healthy, away])).toMatchObject({ allowed: false, outage: 'deny' });
     await until(async () => (await service.peekAsync(healthy, { cost: 0 })).remainingRequests === remainingRequests);
-    expect(await service.health()).toMatchObject({ status: 'down', reason: 'no answer from Redis within 1000 ms' });
+    expect(await service.health()).toMatchObject({ status: 'down', reason: 'no response from Redis within 1000 ms' });
     expect(metric(service, 'rate_limit_store_up')).toBe(0);
     // Not one for each request.
     expect(metric(service, 'rate_limit_store_failures_total', 'timeout')).toBeLessThan(40);

@@ -1,6 +1,7 @@
 import { getMaxListeners, once, setMaxListeners } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
+import { timersOf } from '../../test/support/timers.js';
 import { until } from '../../test/support/until.js';
 import { CallCancellation } from './cancellation.js';
 
@@ -133,10 +134,12 @@ describe('what a call waits for', () => {
   it('waits for a time, and leaves no timer', async () => {
     // Sockets of the tests above may still use the others.
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    const timers = timersOf('lib/calls/cancellation');
     const call = new CallCancellation();
     const waited = call.wait(100);
     await jest.advanceTimersByTimeAsync(99);
     expect(call.active).toBeDefined();
+    expect(timers.pending).toBe(1);
     await jest.advanceTimersByTimeAsync(1);
     await waited;
     expect(call.active).toBeUndefined();
@@ -144,6 +147,6 @@ describe('what a call waits for', () => {
     call.cancel(new Error('left'));
     await expect(cancelled).rejects.toBe(call.error);
     await expect(call.wait(100)).rejects.toBe(call.error);
-    expect(jest.getTimerCount()).toBe(0);
+    expect(timers.pending).toBe(0);
   });
 });

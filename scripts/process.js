@@ -73,6 +73,9 @@ function capture(command, args, { env = process.env, timeoutMs = 0, isPatient = 
       setTimeout(() => {
         timedOut = true;
         child.kill('SIGKILL');
+        // A process that it has started may still hold them open.
+        child.stdout.destroy();
+        child.stderr.destroy();
       }, timeoutMs);
     const end = (code, missing) => {
       release();

@@ -6,7 +6,9 @@
  */
 
 const { AsyncLocalStorage } = require('node:async_hooks');
+const { writeFileSync } = require('node:fs');
 const { Server } = require('node:http');
+const { join } = require('node:path');
 const vm = require('node:vm');
 const { ModernFakeTimers } = require('@jest/fake-timers');
 const { ModuleMocker } = require('jest-mock');
@@ -62,7 +64,10 @@ function remember(object) {
 }
 
 module.exports = class MainRealmEnvironment {
-  constructor({ projectConfig }) {
+  constructor({ projectConfig }, { testPath }) {
+    const { READY_WORKERS } = process.env;
+    // scripts/ready/suite-reporter.js kills the worker of a suite that hangs.
+    if (READY_WORKERS) writeFileSync(join(READY_WORKERS, String(process.pid)), testPath);
     this.global = globalThis;
     this.putBack = [remember(globalThis), remember(process), remember(process.env)];
     this.listeners = new Map(process.eventNames().map((name) => [name, process.rawListeners(name)]));

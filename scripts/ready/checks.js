@@ -34,7 +34,11 @@ const confirms = (first) => (second) =>
 
 /** What a failed command printed last: the message of a check without tests. */
 function lastLines(output) {
-  return stripVTControlCharacters(output).trim().split('\n').slice(-3).join('\n');
+  const lines = stripVTControlCharacters(output).split('\n');
+  return lines
+    .filter((line) => line.trim() !== '')
+    .slice(-5)
+    .join('\n');
 }
 
 /** Reads the output of `cargo test`: `test a::b ... FAILED`, and `---- a::b stdout ----`. */
@@ -198,7 +202,10 @@ class Checks {
    */
   async repeatFailures() {
     const files = new Set(this.results.flatMap(({ repeat, failures }) => (repeat ? failures.map(({ file }) => file) : [])));
-    if (files.size > MOST_REPEATED_FILES) return;
+    if (files.size > MOST_REPEATED_FILES) {
+      console.error(`\n[ready] ${files.size} files failed: more than ${MOST_REPEATED_FILES} do not run again`);
+      return;
+    }
     for (const result of this.results) {
       const { name, failures, repeat } = result;
       if (failures.length === 0 || repeat === undefined) continue;

@@ -7,14 +7,15 @@ const { stripVTControlCharacters } = require('node:util');
 const MOST_LINES = 40;
 const MOST_FLAKY = 10;
 const WIDTH = 160;
+const MESSAGE_WIDTH = 320;
 
-/** Each error takes its title, its message and the first line of its stack. */
+/** Title, message, and first line of the stack. */
 const LINES_PER_FAILURE = 3;
 
 const isStackLine = (line) => /^at .*(?::\d+|\))$/.test(line);
 
-function shortened(text) {
-  return text.length > WIDTH ? `${text.slice(0, WIDTH - 1)}…` : text;
+function shortened(text, width = WIDTH) {
+  return text.length > width ? `${text.slice(0, width - 1)}…` : text;
 }
 
 /** Words in as few lines as fit. */
@@ -44,7 +45,7 @@ function reasonOf({ text = '' }) {
   const at = stack.find((line) => !/node_modules|node:|<anonymous>\)$/.test(line)) ?? stack[0];
   const firstStack = lines.findIndex(isStackLine);
   const before = firstStack > 0 ? lines.slice(0, firstStack) : message;
-  return [before.slice(0, 6).join(' | '), at].filter(Boolean).map((line) => `    ${shortened(line)}`);
+  return [before.slice(0, 6).join(' | '), at].filter(Boolean).map((line) => `    ${shortened(line, MESSAGE_WIDTH)}`);
 }
 
 /**

@@ -27,6 +27,14 @@ function workersOf(path) {
   return readdirSync(READY_WORKERS).filter((pid) => readFileSync(join(READY_WORKERS, pid), 'utf8') === path);
 }
 
+function kill(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Jest has already replaced a worker that exited.
+  }
+}
+
 module.exports = class SuiteReporter {
   constructor({ rootDir }) {
     this.rootDir = rootDir;
@@ -64,7 +72,7 @@ module.exports = class SuiteReporter {
       if (performance.now() - startedMs < Number(READY_SUITE_LIMIT_MS)) continue;
       this.running.delete(path);
       this.killed.add(path);
-      for (const pid of workersOf(path)) process.kill(Number(pid), 'SIGKILL');
+      for (const pid of workersOf(path)) kill(Number(pid));
     }
   }
 };

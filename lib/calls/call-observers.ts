@@ -69,7 +69,7 @@ class AddedObserver {
   private report(error: unknown): void {
     if (this.isReported) return;
     this.isReported = true;
-    // Its message can quote a prompt.
+    // The message of an error can quote a prompt, so only its name is logged.
     const name = error instanceof Error ? error.name : typeof error;
     this.log.error(`Call observer: an observer threw (${name}); calls continue without the observer; further errors are not logged`);
   }

@@ -60,7 +60,7 @@ export interface GuardrailFinding {
 /** All checks of one guardrail in one mode of a call. */
 export interface GuardrailRecord {
   readonly name: string;
-  /** Its type: `presidio`; of an app's own one, the class. */
+  /** Type, such as `presidio`; the class name of a guardrail that the app defines. */
   readonly guardrail: string;
   readonly mode: 'pre_call' | 'during_call' | 'post_call' | 'logging_only';
   /** LiteLLM's words. */

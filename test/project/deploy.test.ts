@@ -123,7 +123,7 @@ describe('deploy/compose.yaml', () => {
     expect(textOf('grafana/datasources.yaml')).toContain('http://prometheus:9090');
   });
 
-  it('has no passwords, and publishes nothing beyond this machine unless it is told to', () => {
+  it('has no passwords, and publishes ports only on this machine by default', () => {
     const example = new Map(
       textOf('.env.example')
         .split('\n')

@@ -83,7 +83,7 @@ const TICKS_PER_USD = 1e10;
 
 /** How providers state a cost in the usage, in USD, by LiteLLM's names of them. */
 const STATED: Readonly<Record<string, (stated: StatedCost) => unknown>> = {
-  // With the operator's own upstream key (`is_byok`), `cost` is only OpenRouter's fee.
+  // `cost` is only OpenRouter's fee if the operator brings an upstream key (`is_byok`).
   openrouter: ({ cost, is_byok: isOwnKey, cost_details: details }) =>
     isOwnKey === true ? sum(cost, fieldsOf(details).upstream_inference_cost) : cost,
   perplexity: ({ cost }) => (isObject(cost) ? cost.total_cost : cost),
@@ -121,7 +121,7 @@ function perplexityParts(cost: Fields, usd: number): CostParts | undefined {
   const amounts = Object.values(parts);
   if (!amounts.every((amount): amount is number => typeof amount === 'number' && amount >= 0)) return undefined;
   const rest = usd - amounts.reduce((total, amount) => total + amount, 0);
-  // Its figures are rounded individually.
+  // Providers round each part, so the parts can exceed the total a little.
   return rest < -usd / 10 ? undefined : ({ ...parts, other: Math.max(0, rest) } as CostParts);
 }
 

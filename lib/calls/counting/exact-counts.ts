@@ -79,7 +79,7 @@ export class ExactCounts {
   private readonly secret = randomBytes(32);
 
   constructor(
-    /** Those of the current configuration. */
+    /** Providers and keys of the current configuration. */
     private readonly accessNow: () => ProviderAccess,
     private readonly options: ResolvedExactCountOptions,
     /** Milliseconds, of a clock that never steps. */

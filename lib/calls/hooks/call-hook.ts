@@ -72,7 +72,7 @@ export interface AnswerText {
   readonly text: string;
   /** Whether this is the last text of the part. */
   readonly isLast: boolean;
-  /** Whether it is JSON, or a part of it. */
+  /** Whether the text is JSON, or a part of one. */
   readonly isJson?: boolean;
 }
 

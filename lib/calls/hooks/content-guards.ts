@@ -102,7 +102,7 @@ export class ContentGuards implements CallGuards, AnswerGuards {
     await request.countPrompt(this.settings.counting);
     call.take(request);
     this.during = this.startedDuring(call);
-    // Its answer passes unread.
+    // The bytes of the answer are not read, so a denial must come before them.
     if (request.forwarded?.answer === 'bytes') await this.during;
     return undefined;
   }

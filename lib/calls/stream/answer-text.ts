@@ -12,7 +12,7 @@ const FIELD =
 /** The objects in events of Messages and Responses that have a usage. */
 const ANSWER = /"(?:message|response)"[ \t]{0,8}:[ \t]{0,8}$/;
 const LONGEST_ANSWER_KEY = 32;
-/** Its text can be a summary of the billed text. */
+/** Part whose text can be a summary of the billed text. */
 const SUMMARIES = 'thinking';
 const LINE_FEED = 10;
 const BACKSLASH = 92;

@@ -64,7 +64,7 @@ function untilStopped(server: RunningServer, { configPath }: ServeSettings, log:
       }, reject);
     };
     process.on('SIGTERM', stop).on('SIGINT', stop);
-    // With a file the configuration follows it; otherwise the signal would end the process.
+    // SIGHUP reloads the file; without a listener the signal would end the process.
     process.on('SIGHUP', () => {
       if (configPath === undefined) log.log('Configuration: SIGHUP has no effect without --config');
     });

@@ -14,7 +14,7 @@ export interface ServerReport {
   readonly settings: readonly { readonly detail: string; readonly advice: string }[];
   /** Models whose cost is not counted. */
   readonly unpriced: readonly string[];
-  /** Other warnings of the start. */
+  /** Further warnings that were logged during the start. */
   readonly warnings: readonly string[];
 }
 

@@ -294,7 +294,7 @@ function refusalOf({ canWrite }: PageRequest, keys: ApiKeyService, { publicId }:
 }
 
 function missing(): PageAnswer {
-  return failurePage(404, 'API key', 'There is no key with this id.');
+  return failurePage(404, 'API key', 'No key has this id.');
 }
 
 function changedMeanwhile({ fields }: FormRequest): PageAnswer {

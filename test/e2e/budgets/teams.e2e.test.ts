@@ -12,7 +12,7 @@ const [PROMPT, OUTPUT] = [20, 30];
 const COST_NANO = PROMPT * 2_500 + OUTPUT * 10_000;
 /** What the provider bills for so many answers, in USD. */
 const usdOf = (answers: number): number => (answers * COST_NANO) / 1e9;
-/** Room for more than the answer: held, and then given back. */
+/** Holds three times the cost of its answer; settling releases the rest. */
 const body = { model: 'gpt-4o', max_tokens: 3 * OUTPUT, messages: [{ role: 'user', content: 'Write a poem about the sea.' }] };
 
 /** Two gateways in processes of their own, which share keys, teams and budgets. */

@@ -16,6 +16,14 @@ export function visibleText(text: string): string {
   });
 }
 
+/**
+ * The beginning of a text from outside, to keep: V8's slices keep the whole text in memory, which
+ * can have megabytes.
+ */
+export function copiedStart(text: string, most: number): string {
+  return text.length > most ? Buffer.from(text.slice(0, most), 'utf16le').toString('utf16le') : text;
+}
+
 /** A text from outside that an error repeats: clients and logs get no megabytes back. */
 export function shortened(text: string, most = 100): string {
   return text.length > most ? `${text.slice(0, most)}…` : text;

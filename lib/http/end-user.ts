@@ -1,5 +1,5 @@
 import { isObject, type Fields } from '../common/objects.js';
-import { visibleText } from '../common/visible-text.js';
+import { copiedStart, visibleText } from '../common/visible-text.js';
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -32,7 +32,7 @@ export function firstTextOf(names: readonly string[], headers: Headers): string 
 
 /** A text to show and to store; `undefined` if it is empty or not a text. */
 export function clientText(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? visibleText(value.length > LONGEST ? value.slice(0, LONGEST) : value) : undefined;
+  return typeof value === 'string' && value !== '' ? visibleText(copiedStart(value, LONGEST)) : undefined;
 }
 
 function fieldsIn(value: unknown): Fields | undefined {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { AttemptRecord, CallRecord, RecordedUsage } from '../../common/call-record.js';
 import { usdOf } from '../../common/nano-usd.js';
+import { copiedStart } from '../../common/visible-text.js';
 import type { SpendingBy } from '../spending/dimensions.js';
 import type { SpendAttempt } from '../../spend/spend-queries.js';
 import type { CallDetails, CallSummary, CallsQuestion, CallsSource } from './calls-source.js';
@@ -39,7 +40,7 @@ export class RecentCalls implements CallsSource {
 
   /** Keeps a finished call. */
   readonly add = ({ logging: _, request: __, answer: ___, ...record }: CallRecord): void => {
-    this.kept.push(record.model.length > LONGEST_MODEL ? { ...record, model: `${record.model.slice(0, LONGEST_MODEL)}…` } : record);
+    this.kept.push(record.model.length > LONGEST_MODEL ? { ...record, model: `${copiedStart(record.model, LONGEST_MODEL)}…` } : record);
     for (const attempt of record.attempts) this.attemptsOf(attempt.deploymentId).push(attempt);
   };
 

@@ -59,10 +59,24 @@ export interface RequestedFields {
   readonly extra: Fields | undefined;
 }
 
-/** Parameters of a body's `extra_body` that are not added: limits and the router go by the body. */
-const NOT_EXTRA: ReadonlySet<string> = new Set(
-  [...CHAT_PARAMETERS, 'input', 'prompt', 'system', 'instructions', 'suffix', 'system_instruction', 'background'].map(plainName),
-);
+/** Other parameters that the gateway reads in the body. */
+const OF_BODY = [
+  'input',
+  'prompt',
+  'system',
+  'instructions',
+  'suffix',
+  'system_instruction',
+  'background',
+  'previous_response_id',
+  'conversation',
+];
+
+/**
+ * Parameters of a body's `extra_body` that are not added: limits, the router and the binding of
+ * stored responses to their tenant go by the body.
+ */
+const NOT_EXTRA: ReadonlySet<string> = new Set([...CHAT_PARAMETERS, ...OF_BODY].map(plainName));
 const NONE_ALLOWED: ReadonlySet<string> = new Set();
 const NO_FIELDS: Fields = {};
 

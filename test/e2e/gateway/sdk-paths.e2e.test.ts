@@ -306,6 +306,13 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('paths of other 
       expect((await openai(MASTER).responses.retrieve(stored, {}, { query: { model: 'gpt' } })).id).toBe(stored);
     });
 
+    it('are not continued through extra_body', async () => {
+      answer = (response) => sendJson(response, whole());
+      const names = { previous_response_id: stored, conversation: 'conv_1' };
+      await openai(keys.any).responses.create({ model: 'gpt', input: 'b', extra_body: names } as never);
+      expect(bodyAt(0)).toEqual({ model: 'gpt-4o', input: 'b' });
+    });
+
     it('are not read with a key that may no longer call their model', async () => {
       answer = (response) => sendJson(response, whole());
       const { id } = await openai(MASTER).responses.create({ model: 'secret', input: 'a' });

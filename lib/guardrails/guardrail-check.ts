@@ -42,6 +42,8 @@ const NO_FINDINGS: readonly Finding[] = [];
 /** Its default message has no details, which may quote the text. */
 const MUST_CHANGE = 'The content must be changed by a guardrail before it is sent.';
 const MOST_MS = 590_000;
+/** Characters of two texts that are compared. It takes about a microsecond for each. */
+const LONGEST_COMPARED = 131_072;
 /** Characters that a guardrail judges at once: some milliseconds with many patterns. */
 const PORTION_CHARS = 16_384;
 
@@ -71,7 +73,7 @@ export class GuardrailCheck {
       const isLong =
         guardrail.abilities.inPortions === true &&
         guardrail.heldBack !== undefined &&
-        checked.texts.some(({ text }) => text.length > PORTION_CHARS);
+        checked.texts.reduce((sum, { text }) => sum + text.length, 0) > PORTION_CHARS;
       verdict = isLong ? this.inPortions(checked) : guardrail.check(input);
       if (!isPromise(verdict)) return this.judged(verdict, checked, startedMs);
     } catch (error) {
@@ -104,6 +106,7 @@ export class GuardrailCheck {
     const heldBack = guardrail.heldBack?.bind(guardrail);
     const findings: Finding[] = [];
     const changed: string[] = [];
+    let judgedChars = 0;
     for (const given of checked.texts) {
       const { text } = given;
       const windows = new TextWindows({ windowChars: PORTION_CHARS, overlapChars: 0, heldBack }, false);
@@ -118,6 +121,9 @@ export class GuardrailCheck {
         findings.push(...(verdict?.findings ?? []));
         const edits = verdict !== undefined && 'texts' in verdict ? editsFor(portion.texts[0], verdict.texts[0]) : [];
         written += windows.judge(window, edits);
+        judgedChars += window.text.length;
+        if (judgedChars < PORTION_CHARS) continue;
+        judgedChars = 0;
         await nextTurn();
       }
       changed.push(written);
@@ -176,7 +182,12 @@ export class GuardrailCheck {
 /** @throws Error for edits outside of the text: the guardrail has failed */
 function editsFor({ text, kind }: GuardedText, changed: string | readonly TextEdit[] | undefined): readonly TextEdit[] {
   if (changed === undefined || kind === 'tool_name') return [];
-  if (typeof changed === 'string') return editsBetween(text, changed);
+  if (typeof changed === 'string' && text.length + changed.length <= LONGEST_COMPARED) return editsBetween(text, changed);
+  if (typeof changed === 'string') {
+    if (changed === text) return [];
+    if (kind === 'arguments') throw new Error(`changed arguments of ${text.length} characters, and only edits are possible`);
+    return [{ start: 0, end: text.length, replacement: changed }];
+  }
   let at = 0;
   for (const { start, end, replacement } of changed) {
     if (!(start >= at && end >= start && end <= text.length) || typeof replacement !== 'string') throw new Error('returned invalid edits');

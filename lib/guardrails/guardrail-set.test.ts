@@ -93,6 +93,13 @@ describe('which guardrails apply to a call', () => {
     expect(found?.extra).toEqual({ language: 'de' });
   });
 
+  it('does not let a request replace the parameters of its key', () => {
+    const body = { guardrails: [{ asked: { extra_body: { language: 'de', level: 2 } } }] };
+    const principal = { metadata: { guardrails: [{ asked: { extra_body: { language: 'en' } } }] } };
+    const found = set.select({ body, model: 'plain', principal } as never, routing()).find(({ of }) => of.name === 'asked');
+    expect(found?.extra).toEqual({ language: 'en', level: 2 });
+  });
+
   it('selects one of several with the same name for each request', () => {
     const pair = open([entry('same', { default_on: true }), entry('same', { default_on: true })]);
     const counts = new Map<unknown, number>();

@@ -115,7 +115,8 @@ export class GuardrailSet {
     const add = (list: unknown, where: string): void => {
       for (const [name, extra] of namesIn(list, where)) {
         if (!this.has(name)) throw new CallDeniedError(`${where}: there is no guardrail with this name.`, NOT_FOUND);
-        named.set(name, { ...named.get(name), ...extra });
+        // Keys and teams come first: a client cannot replace their parameters.
+        named.set(name, { ...extra, ...named.get(name) });
       }
     };
     add(key.guardrails, "The API key's metadata.guardrails");

@@ -34,6 +34,14 @@ describe('masks', () => {
     ['a phrase over lines', { blocked_words: [{ keyword: 'red bird', action: 'MASK' }] }, 'a Red\n  bird', 'a [KEYWORD_REDACTED]'],
     ['full-width letters', { blocked_words: [{ keyword: 'falcon', action: 'MASK' }] }, 'ｆａｌｃｏｎ!', '[KEYWORD_REDACTED]!'],
     ['a word with hidden characters', { blocked_words: [{ keyword: 'falcon', action: 'MASK' }] }, 'fal\u200bcon', '[KEYWORD_REDACTED]'],
+    ['a word with a mark of direction', { blocked_words: [{ keyword: 'falcon', action: 'MASK' }] }, 'fal\u200econ', '[KEYWORD_REDACTED]'],
+    [
+      'a word with invisible tags',
+      { blocked_words: [{ keyword: 'falcon', action: 'MASK' }] },
+      'fal\u{e0041}\u{e0042}con',
+      '[KEYWORD_REDACTED]',
+    ],
+    ['a word with a selector of a form', { blocked_words: [{ keyword: 'fal\ufe0fcon', action: 'MASK' }] }, 'falcon', '[KEYWORD_REDACTED]'],
     [
       'a word in a text without spaces',
       { blocked_words: [{ keyword: '機密', action: 'MASK' }] },

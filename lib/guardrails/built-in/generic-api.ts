@@ -26,7 +26,7 @@ export const PARAMS = {
   headers: custom<Readonly<Record<string, string>>>('object of strings', checkHeaders, {}),
   /** Names of headers of the client whose values the service gets. */
   extra_headers: custom<readonly string[], ReadonlySet<string>>('list of names', checkNames, new Set()),
-  /** Sent with each request, together with the `extra_body` of a request. */
+  /** Sent with each request; the `extra_body` of a request can add others. */
   additional_provider_specific_params: custom<Fields>('object', checkObject, {}),
   /**
    * Whether the answer can contain other texts. `false`: the guardrail only allows
@@ -82,7 +82,7 @@ class GenericGuardrail implements Guardrail {
         structured_messages: isRequest && Array.isArray(body.messages) ? body.messages : null,
         request_data: senderOf(call),
         request_headers: this.headersOf(call),
-        additional_provider_specific_params: { ...params.additional_provider_specific_params, ...extra },
+        additional_provider_specific_params: { ...extra, ...params.additional_provider_specific_params },
       },
       signal,
       timeoutMs,

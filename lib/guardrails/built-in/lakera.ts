@@ -1,5 +1,5 @@
 import { boolean, custom, oneOf, string, type OptionsOf, type Resolved } from '../../common/option.js';
-import { isObject, listOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, isObject, listOf, type Fields } from '../../common/objects.js';
 import { checkObject, joinPath } from '../../common/options.js';
 import type { Finding, Guardrail, GuardrailInput, GuardrailVerdict, TextEdit } from '../guardrail.js';
 import { guardrailKind, type GuardrailParts, type ResolvedEntry } from '../guardrail-kind.js';
@@ -26,7 +26,7 @@ export const PARAMS = {
   payload: boolean({ default: true }),
   /** Whether Lakera returns the detectors that have decided. Default `true`. */
   breakdown: boolean({ default: true }),
-  /** Sent with each request. */
+  /** Sent with each request, together with the `metadata` in the `extra_body` of a request. */
   metadata: custom<Fields>('object', checkObject),
   /** Whether Lakera returns its version. Default `false`. */
   dev_info: boolean({ default: false }),
@@ -80,9 +80,9 @@ class Lakera implements Guardrail {
         ...(project !== undefined && { project_id: project }),
         payload,
         breakdown,
-        ...(metadata !== undefined && { metadata }),
+        // Clients can add metadata. They must not replace what is checked, or the policy.
+        ...((isObject(extra.metadata) || metadata !== undefined) && { metadata: { ...fieldsOf(extra.metadata), ...metadata } }),
         dev_info: devInfo,
-        ...extra,
       },
       signal,
       timeoutMs,

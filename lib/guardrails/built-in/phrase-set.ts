@@ -17,8 +17,13 @@ interface Walk<V> {
 }
 
 const NOTHING: Walk<never> = { isOpen: false };
-const ZERO_WIDTH = /[\u00ad\u200b-\u200d\u2060\ufeff]/;
+/** Also the surrogates of U+E0000 to U+E0FFF, which are all invisible. */
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\udb40-\udb43]/u;
+const LOW_SURROGATE = /[\udc00-\udfff]/;
+const INVISIBLE_PAIR = /[\udb40-\udb43]/;
 const SPACE = /\s/;
+/** Invisible characters and white space in a row that cannot hide a phrase in a stream. */
+const MOST_SKIPPED = 16_384;
 /** Letters, digits and marks of writing systems that separate words. */
 const WORD = /[\p{L}\p{N}\p{M}_]/u;
 const UNSEPARATED =
@@ -26,7 +31,7 @@ const UNSEPARATED =
 
 /**
  * Finds phrases in a text, as whole words, regardless of case, width and runs of white space.
- * Characters without a width do not hide a phrase.
+ * Invisible characters do not hide a phrase.
  */
 export class PhraseSet<V = true> {
   private readonly root: Node<V> = { next: new Map() };
@@ -71,17 +76,20 @@ export class PhraseSet<V = true> {
     return 0;
   }
 
-  /** Where a phrase that ends after `from` can begin: none is longer than this. */
+  /** Where a phrase that ends after `from` can begin: none compares more characters. */
   private firstStart(text: string, from: number): number {
-    return Math.max(0, Math.min(from, text.length) - this.longest());
+    let start = Math.min(from, text.length);
+    const least = Math.max(0, start - MOST_SKIPPED);
+    for (let left = this.longest(); left > 0 && start > least;) if (!isSkipped(text, --start)) left--;
+    return start;
   }
 
   private known: number | undefined;
 
-  /** Characters of the longest phrase, with some for white space and characters without a width. */
+  /** Characters of the longest phrase, and one for what follows it. */
   private longest(): number {
     const depth = (node: Node<V>): number => Math.max(0, ...[...node.next.values()].map((next) => 1 + depth(next)));
-    this.known ??= 2 * depth(this.root) + 8;
+    this.known ??= depth(this.root) + 1;
     return this.known;
   }
 
@@ -95,12 +103,23 @@ export class PhraseSet<V = true> {
       if (node.value !== undefined && isBorder(text, end)) match = { start, end, value: node.value };
       if (end === text.length) return { isOpen: true, ...(match !== undefined && { match }) };
       const character = text[end];
-      if ((character > '\x7f' && ZERO_WIDTH.test(character)) || (SPACE.test(character) && SPACE.test(text[end - 1]))) continue;
+      if (isSkipped(text, end)) continue;
       const next: Node<V> | undefined = node.next.get(folded(character));
       if (next === undefined) return match === undefined ? NOTHING : { isOpen: false, match };
       node = next;
     }
   }
+}
+
+/** Whether a character is not compared: an invisible one, or white space after white space. */
+function isSkipped(text: string, at: number): boolean {
+  const character = text[at];
+  if (character <= '\x7f') return SPACE.test(character) && at > 0 && SPACE.test(text[at - 1]);
+  return isInvisible(text, at) || (SPACE.test(character) && at > 0 && SPACE.test(text[at - 1]));
+}
+
+function isInvisible(text: string, at: number): boolean {
+  return INVISIBLE.test(text[at]) || (LOW_SURROGATE.test(text[at]) && at > 0 && INVISIBLE_PAIR.test(text[at - 1]));
 }
 
 /** Whether no word goes through this place. */
@@ -117,8 +136,11 @@ function isWord(character: string): boolean {
 }
 
 function foldedPhrase(phrase: string): readonly string[] {
-  const characters = phrase.trim().replace(/\s+/g, ' ').split('');
-  return characters.filter((character) => !ZERO_WIDTH.test(character)).map(folded);
+  const text = phrase.trim().replace(/\s+/g, ' ');
+  return text
+    .split('')
+    .filter((_, at) => !isInvisible(text, at))
+    .map(folded);
 }
 
 const FOLDED = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code).toLowerCase().replace(SPACE, ' '));

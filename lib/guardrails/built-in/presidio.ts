@@ -12,6 +12,8 @@ type PiiAction = 'MASK' | 'BLOCK';
 const ACTIONS: readonly PiiAction[] = ['MASK', 'BLOCK'];
 /** Requests to the analyzer at the same time, of one check. */
 const PARALLEL = 8;
+/** Entities of one text. With more, the guardrail fails. */
+const MOST_ENTITIES = 10_000;
 /** Characters that two parts of a long text share. */
 const SHARED_CHARS = 500;
 const TOKENS = 'tokens';
@@ -157,7 +159,9 @@ class Presidio implements Guardrail {
       const entities = await this.analyze(text.slice(start, end), input);
       return entities.map((entity) => ({ ...entity, start: entity.start + start, end: entity.end + start }));
     });
-    return withoutConflicts(found.flat());
+    const entities = found.flat();
+    if (entities.length > MOST_ENTITIES) throw new Error(`${entities.length} entities in one text, more than ${MOST_ENTITIES}`);
+    return withoutConflicts(entities);
   }
 
   private async analyze(text: string, { extra, call, signal }: GuardrailInput): Promise<readonly Entity[]> {
@@ -231,19 +235,32 @@ function languageOf({ language }: Fields): string | undefined {
 /** The entities with the highest scores, then the longest ones, in their order. */
 function withoutConflicts(entities: readonly Entity[]): readonly Entity[] {
   const ranked = [...entities].sort((a, b) => b.score - a.score || b.end - b.start - (a.end - a.start));
+  /** In their order, without overlaps. */
   const kept: Entity[] = [];
-  for (const entity of ranked) if (!kept.some(({ start, end }) => entity.start < end && start < entity.end)) kept.push(entity);
+  for (const entity of ranked) {
+    const at = firstEndingAfter(kept, entity.start);
+    if (at === kept.length || kept[at].start >= entity.end) kept.splice(at, 0, entity);
+  }
   // What overlaps a kept entity is still personal data: its rest is masked as well.
   for (const { start, end, kind, score } of ranked) {
-    const covered = kept.filter((each) => each.start < end && start < each.end).sort((a, b) => a.start - b.start);
-    let from = start;
-    for (const each of covered) {
-      if (each.start > from) kept.push({ kind, score, start: from, end: each.start });
-      from = Math.max(from, each.end);
+    for (let [at, from] = [firstEndingAfter(kept, start), start]; from < end; at++) {
+      const to = Math.min(end, kept[at]?.start ?? end);
+      if (from < to) kept.splice(at++, 0, { kind, score, start: from, end: to });
+      from = Math.max(to, kept[at]?.end ?? end);
     }
-    if (from < end) kept.push({ kind, score, start: from, end });
   }
-  return kept.sort((a, b) => a.start - b.start);
+  return kept;
+}
+
+/** Index of the first entity that ends after a place. */
+function firstEndingAfter(sorted: readonly Entity[], place: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle].end <= place) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Parts of a text of at most so many bytes; neighbors share some characters. */
@@ -261,7 +278,12 @@ function partsOf(text: string, mostBytes: number): readonly Span[] {
 /** Indexes of code points for those of UTF-16 units. */
 function pointsOf(text: string): (unit: number) => number {
   if (!/[\ud800-\udbff]/.test(text)) return (unit) => unit;
-  return (unit) => [...text.slice(0, unit)].length;
+  const points = new Uint32Array(text.length + 1);
+  for (let unit = 0, point = 0; unit < text.length; unit++) {
+    // The second unit of a pair belongs to its point.
+    points[unit + 1] = /[\udc00-\udfff]/.test(text[unit]) && /[\ud800-\udbff]/.test(text[unit - 1] ?? '') ? point : ++point;
+  }
+  return (unit) => points[unit];
 }
 
 async function inParallel<T, R>(list: readonly T[], work: (each: T, at: number) => Promise<R>): Promise<R[]> {

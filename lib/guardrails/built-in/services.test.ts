@@ -313,6 +313,14 @@ describe('lakera_v2', () => {
     });
   });
 
+  test('lets clients add metadata, and replace nothing', async () => {
+    answer = () => ({ flagged: false });
+    const extra = { messages: [], project_id: 'lax', payload: false, breakdown: false, dev_info: true, metadata: { a: 2, b: 3 } };
+    await judgeLater(guardrail('lakera_v2', { metadata: { a: 1 } }), ['hi'], { extra });
+    const messages = [{ role: 'user', content: 'hi' }];
+    expect(asked[0].body).toEqual({ messages, payload: true, breakdown: true, dev_info: false, metadata: { a: 1, b: 3 } });
+  });
+
   test.each([
     ['denies by default', {}, ['pii/email'], [EMAIL], 'block'],
     ['masks personal data', { on_flagged: 'mask' }, ['pii/email'], [EMAIL], ['a', '😀 [MASKED EMAIL]!']],
@@ -364,7 +372,7 @@ describe('generic_guardrail_api', () => {
     };
     const headers = { 'user-agent': 'ua', authorization: 'Bearer sk-1', 'x-request-id': 'r-1', 'x-litellm-api-key': 'sk-2' };
     const call = { id: 'c', model: 'm', body, request: { headers }, principal: { keyId: 'k', team: 't', alias: 'a' } };
-    expect(await judgeLater(of, ['hi'], { call: call as never, extra: { level: 2 } })).toBeUndefined();
+    expect(await judgeLater(of, ['hi'], { call: call as never, extra: { level: 2, mine: 3 } })).toBeUndefined();
     expect(asked[0]).toMatchObject({
       path: '/beta/litellm_basic_guardrail_api',
       headers: { 'x-api-key': 'gk', 'x-tenant': 't' },
@@ -379,7 +387,7 @@ describe('generic_guardrail_api', () => {
         model: 'm',
         request_data: { user_api_key_hash: 'k', user_api_key_alias: 'a', user_api_key_team_id: 't', user_api_key_end_user_id: 'end' },
         request_headers: { 'user-agent': 'ua', authorization: '[present]', 'x-request-id': 'r-1', 'x-litellm-api-key': '[present]' },
-        additional_provider_specific_params: { policy: 'strict', level: 2 },
+        additional_provider_specific_params: { policy: 'strict', level: 1, mine: 3 },
       },
     });
   });

@@ -34,14 +34,33 @@ it('masks a long request in portions, wherever they are cut', async () => {
   const { app, upstream } = await start({ guardrail: 'litellm_content_filter', mode: 'pre_call', patterns }, 'Hello');
   // An address every 37 characters, so that some are at every border.
   const content = 'Write to jane.doe@mail.example.org, '.repeat(6_000);
-  let turns = 0;
-  const turning = setInterval(() => turns++, 0);
   const { status } = await app.post('/v1/chat/completions', { model: 'm', messages: [{ role: 'user', content }] });
-  clearInterval(turning);
   expect(status).toBe(200);
-  expect(turns).toBeGreaterThan(5);
   const [{ content: sent }] = (upstream.requests.at(-1)?.body as { messages: { content: string }[] }).messages;
   expect(sent).toBe('Write to [EMAIL_REDACTED], '.repeat(6_000));
+});
+
+it.each([
+  ['white space', ' '.repeat(40)],
+  ['much white space', '\n'.repeat(5_000)],
+  ['invisible characters', ` ${'\u200b'.repeat(40)}`],
+])('denies a phrase with %s between its words at the border of portions', async (_, between) => {
+  const words = [{ keyword: 'red bird', action: 'BLOCK' }];
+  const { app, upstream } = await start({ guardrail: 'litellm_content_filter', mode: 'pre_call', blocked_words: words }, 'Hello');
+  for (const before of [16_384 - 3 - 20, 16_384 - 3 - between.length + 1]) {
+    const content = `${'x'.repeat(before - 1)} red${between}bird${' word'.repeat(4_000)}`;
+    const { status } = await app.post('/v1/chat/completions', { model: 'm', messages: [{ role: 'user', content }] });
+    expect(status).toBe(400);
+  }
+  expect(upstream.requests).toHaveLength(0);
+});
+
+it('denies a phrase with a gap in a stream', async () => {
+  const words = [{ keyword: 'red bird', action: 'BLOCK' }];
+  const answer = `A red${' '.repeat(60)}bird.`;
+  const { app } = await start({ guardrail: 'litellm_content_filter', mode: 'post_call', blocked_words: words }, answer);
+  const { text } = await app.post('/v1/chat/completions', { model: 'm', stream: true, messages: [{ role: 'user', content: 'hi' }] });
+  expect(text).not.toContain('bird');
 });
 
 it('denies a long request with something to block at its end', async () => {

@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { isSupportedNode } from './node-version.js';
 
+/** A database or Redis may be connecting. */
+const EXIT_MS = 200;
+
 // `npx nestjs-fast-litellm`. A reader of the output may stop early, as `head` does.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -8,7 +11,20 @@ for (const stream of [process.stdout, process.stderr]) {
     process.exit();
   });
 }
-void run().then((code) => (process.exitCode = code));
+void run().then((code) => {
+  process.exitCode = code;
+  if (code !== 0) exitSoon();
+});
+
+/** Ends a failed command although connections are open, as after a failed start of `serve`. */
+function exitSoon(): void {
+  const exit = (): void => {
+    const isRead = process.stdout.writableLength + process.stderr.writableLength === 0;
+    if (isRead) process.exit();
+    else exitSoon();
+  };
+  setTimeout(exit, EXIT_MS).unref();
+}
 
 /** Checks Node's version before loading code that an older Node cannot parse. */
 async function run(): Promise<number> {

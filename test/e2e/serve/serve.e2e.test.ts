@@ -288,6 +288,21 @@ describe('several workers', () => {
   });
 });
 
+(hasPostgres ? describe : describe.skip)('serve that cannot start with its database', () => {
+  it('ends, although the database is connected', async () => {
+    const database = await TestDatabase.create();
+    const env = { LITELLM_MASTER_KEY: MASTER, DATABASE_URL: database.url, STORE_MODEL_IN_DB: 'True' };
+    try {
+      expect(await ServeProcess.run(['-c', file, '--port', '0'], { ...env, LITELLM_SALT_KEY: 'short' })).toMatchObject({
+        code: 1,
+        output: expect.stringMatching(/LITELLM_SALT_KEY: must have at least 16 characters[^\n]*\n$/) as string,
+      });
+    } finally {
+      await database.drop();
+    }
+  });
+});
+
 describe('serve refuses to start, with one line,', () => {
   const line = async (args: readonly string[], env: Record<string, string> = {}): Promise<string> => {
     const { code, output } = await ServeProcess.run(args, env);
